@@ -1,0 +1,66 @@
+"""What ADD-GCN is compared with, behind the same interface: `scores = model(images)`, `explain`, `save_pretrained`.
+
+GAP   backbone, global average pooling, one linear layer
+GMP   backbone, global max pooling, one linear layer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+
+from .backbone import build_backbone
+from .model import Explanation
+from .pretrained import Pretrained
+
+
+class GAP(nn.Module, Pretrained):
+    """The paper's baseline (row "ResNet-101"): global average pooling and a linear classifier.
+
+    Args and errors as in `ADDGCN`. Being linear after a mean, it has activation maps of its own: the classifier
+    applied at every position, which is what CAM (Zhou et al., CVPR 2016) shows.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str | nn.Module = "resnet101",
+        weights: str | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        trunk_weights, model_weights = self._split_weights(weights)
+        self.classes = self._check_classes(num_classes, classes)
+        self.backbone = build_backbone(backbone, trunk_weights)
+        self.backbone_is_given = isinstance(backbone, nn.Module)
+        self.classifier = nn.Linear(cast(int, self.backbone.out_channels), num_classes)
+        if model_weights is not None:
+            self.load_weights(model_weights)
+
+    def pool(self, X: Tensor) -> Tensor:
+        return X.mean((2, 3))  # (B, D)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> scores (B, C), logits."""
+        return self.from_features(self.backbone(images))
+
+    def from_features(self, X: Tensor) -> Tensor:
+        return self.classifier(self.pool(X))  # (B, D, H', W') -> (B, C)
+
+    def explain(self, images: Tensor) -> Explanation:
+        """Scores and activation maps; a baseline has no nodes and no graph."""
+        return self.explain_features(self.backbone(images))
+
+    def explain_features(self, X: Tensor) -> Explanation:
+        s = self.from_features(X)  # (B, C)
+        L = self.classifier(X.movedim(1, 3)).movedim(3, 1)  # (B, H', W', D) -> (B, C, H', W')
+        return Explanation(s, s, None, L.sigmoid(), None, None, None, None, None)
+
+
+class GMP(GAP):
+    """Global max pooling instead: each channel's strongest response over the image."""
+
+    def pool(self, X: Tensor) -> Tensor:
+        return X.amax((2, 3))  # (B, D)

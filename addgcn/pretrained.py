@@ -1,0 +1,199 @@
+"""Saving and loading: a folder with `config.json` and `model.safetensors`, by huggingface_hub's mixin.
+
+What this adds to the mixin: every mismatch between file and model has a clear message, a write is atomic, and no
+pickle is ever opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .errors import InputError, check_name
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".tar"}
+
+
+class Pretrained(PyTorchModelHubMixin):
+    """What ADD-GCN and the baselines share: `classes`, `save_pretrained`, `from_pretrained`, `load_weights`."""
+
+    architectures: ClassVar[dict[str, type[Pretrained]]] = {}
+    classes: tuple[str, ...] | None
+    backbone: nn.Module
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Pretrained.architectures[cls.__name__] = cls
+
+    @staticmethod
+    def _check_classes(num_classes: int, classes: Sequence[str] | None) -> tuple[str, ...] | None:
+        if num_classes < 1:
+            raise InputError(f"num_classes must be at least 1, not {num_classes}.")
+        if classes is not None and (len(classes) != num_classes or len(set(classes)) != num_classes):
+            raise InputError(f"{len(set(classes))} distinct class names were given for {num_classes} classes.")
+        return None if classes is None else tuple(classes)
+
+    @staticmethod
+    def _split_weights(weights: str | None) -> tuple[str | None, Path | None]:
+        """`weights` names the backbone's weights, or is the path of a file with the whole model's."""
+        if weights is not None and (os.sep in weights or Path(weights).suffix):
+            return None, Path(weights)
+        return weights, None
+
+    def load_weights(self, path: str | Path) -> None:
+        """Fill the whole model from a .safetensors file.
+
+        Raises:
+            InputError: no such file, a pickle, a damaged file, or tensors that do not fit.
+        """
+        self.fill(read_safetensors(path), str(path))
+
+    def fill(self, state: Mapping[str, Tensor], source: str) -> None:
+        """Load a state dict from `source` (named in messages), all of it or nothing.
+
+        Raises:
+            InputError: keys are missing or left over, or shapes differ; says which and what it suggests.
+        """
+        assert isinstance(self, nn.Module)
+        own = self.state_dict()
+        missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+        shapes = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
+        if not missing and not extra and not shapes:
+            self.load_state_dict(state)
+            return
+        notes = []
+        if shapes:
+            key = min(shapes)
+            notes.append(
+                f"{len(shapes)} tensors differ in shape, first {key}: {tuple(state[key].shape)} in the file, "
+                f"{tuple(own[key].shape)} in the model (another number of classes, dim or backbone?)"
+            )
+        for what, keys in (("lacks", missing), ("has unknown", extra)):
+            if keys:
+                notes.append(f"it {what} {len(keys)} keys, first {keys[0]} (another wiring, graph or readout?)")
+        raise InputError(
+            f"{source} does not fit this {type(self).__name__}: {'; '.join(notes)}. "
+            "Build the model with the settings it was trained with."
+        )
+
+    def saved_config(self) -> dict[str, Any]:
+        """What `config.json` holds: the constructor's arguments and the name of the class."""
+        config = dict(cast(dict, self._hub_mixin_config or {}))
+        config["architecture"] = type(self).__name__
+        config["weights"] = None  # the trained weights lie beside; nothing is fetched when they are loaded
+        config["classes"] = None if self.classes is None else list(self.classes)
+        if getattr(self, "backbone_is_given", False):
+            config["backbone"] = None  # a module cannot be written down; from_pretrained asks for it
+        return config
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        assert isinstance(self, nn.Module)
+        state = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
+        temporary = save_directory / f".{WEIGHTS}.tmp"
+        save_file(state, temporary, metadata={"format": "pt"})
+        os.replace(temporary, save_directory / WEIGHTS)
+        (save_directory / CONFIG).write_text(json.dumps(self.saved_config(), indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any):
+        """A saved model, in eval mode, from a folder or a name on the Hugging Face hub.
+
+        Args:
+            pretrained_model_name_or_path: the folder or the name.
+            kwargs: constructor arguments that replace saved ones, for instance `backbone=` where the model was
+                made with a module of yours; and the hub's (`revision`, `local_files_only`, ...).
+
+        Raises:
+            InputError: a missing or damaged file, or weights that do not fit the configuration.
+        """
+        read_config(pretrained_model_name_or_path, cls.__name__)
+        kwargs.setdefault("weights", None)
+        return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, revision, cache_dir, force_download, local_files_only, token, **kwargs):
+        if kwargs.get("backbone", "") is None:
+            raise InputError(f"{model_id} was saved with a backbone module of yours: pass it as backbone=.")
+        model = cls(**kwargs)
+        if os.path.isdir(model_id):
+            path = Path(model_id) / WEIGHTS
+        else:
+            path = Path(
+                hf_hub_download(
+                    model_id,
+                    WEIGHTS,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
+                )
+            )
+        model.load_weights(path)
+        assert isinstance(model, nn.Module)
+        return model.eval()
+
+
+def read_safetensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, on the CPU.
+
+    Raises:
+        InputError: no such file, a pickle (refused unopened), or a damaged file.
+    """
+    path = Path(path)
+    if path.suffix in PICKLES:
+        raise InputError(
+            f"{path} may be a pickle, which can run code when it is opened, and is refused. "
+            "`addgcn convert` reads a released checkpoint safely and writes safetensors."
+        )
+    if not path.is_file():
+        raise InputError(f"{path} does not exist.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a whole safetensors file ({error}). Save or copy it again.") from error
+
+
+def read_config(folder: str | Path, architecture: str | None = None) -> dict[str, Any]:
+    """`config.json` of a saved model; {} where `folder` is not a folder here (a name on the hub).
+
+    Raises:
+        InputError: the folder lacks its files, the JSON is damaged, or the class is another one.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        if len(folder.parts) != 2 or folder.is_absolute():
+            raise InputError(f"there is no folder {folder} with a saved model.")
+        return {}
+    path = folder / CONFIG
+    if not path.is_file():
+        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
+        hint = f" It has {pickles[0]}, which may be a pickle and is not opened." if pickles else ""
+        raise InputError(f"{folder} holds no saved model: {CONFIG} is missing.{hint}")
+    try:
+        config = json.loads(path.read_text())
+        num_classes, name = config["num_classes"], config["architecture"]
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}). Save the model again.") from error
+    if not isinstance(num_classes, int):
+        raise InputError(f"{path}: num_classes must be a whole number, not {num_classes!r}.")
+    check_name("architecture", name, Pretrained.architectures)
+    if architecture is not None and name != architecture:
+        raise InputError(f"{folder} holds a {name}, not a {architecture}: load it with {name}.from_pretrained.")
+    return config
+
+
+def load_model(folder: str | Path, **kwargs: Any):
+    """The saved model of whatever class, in eval mode: ADDGCN or a baseline. Errors as in `from_pretrained`."""
+    config = read_config(folder)
+    cls = Pretrained.architectures[config.get("architecture", "ADDGCN")]
+    return cls.from_pretrained(folder, **kwargs)
