@@ -105,7 +105,9 @@ def test_loss_and_gradients_in_train_mode(model, golden, X):
     parameters = dict(model.named_parameters())
     for name, norm in zip(golden["grad_names"], golden["grad_norms"], strict=True):
         gradient = parameters[NAMES[str(name)][0]].grad
-        assert float(gradient.norm()) == pytest.approx(float(norm), rel=1e-4), name
+        # BatchNorm takes a constant away again, so the bias before it has no gradient but rounding errors
+        noise = 1e-6 if name == "gcn.conv_global.bias" else 0.0
+        assert gradient.norm().item() == pytest.approx(float(norm), rel=1e-4, abs=noise), name
 
 
 def test_there_and_back(released, model):
