@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -35,10 +34,10 @@ def multilabel_loss(scores: Tensor, targets: Tensor, over: str = "mean") -> Tens
             f"the loss got scores of shape {tuple(scores.shape)} and targets of {tuple(targets.shape)}: "
             "give (B, C) to both, one row per image and one column per category."
         )
-    present, counted = targets == 1, targets != -1  # (B, C) each
-    if not (present | (targets == 0) | ~counted).all():
+    y = targets.to(scores.dtype)
+    counted = y != -1  # (B, C)
+    if not ((y == 1) | (y == 0) | ~counted).all():
         raise InputError("the loss got targets other than 1 (present), 0 (absent) and -1 (ignored).")
-    weight = counted.to(scores.dtype)
-    losses = binary_cross_entropy_with_logits(scores, present.to(scores.dtype), weight, reduction="none")
-    entries: Tensor | int = counted.sum().clamp(min=1) if over == "mean" else len(scores)
-    return torch.sum(losses) / entries  # (B, C) -> scalar
+    # the weight makes an ignored entry 0; its target only has to be a finite number
+    loss = binary_cross_entropy_with_logits(scores, y, weight=counted.to(scores.dtype), reduction="sum")
+    return loss / (counted.sum().clamp(min=1) if over == "mean" else len(scores))  # (B, C) -> scalar
