@@ -83,7 +83,9 @@ def load(
     if root is None:
         if name != "scenes":
             raise InputError(f"{name} needs root=, the folder it was unpacked in: {_expected(name)}.")
-        root = _scenes_root()
+        from addgcn.data.scenes import write_scenes
+
+        root = write_scenes()  # does nothing where they are finished, and says if others lie there
     root = Path(root).expanduser()
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
@@ -95,20 +97,8 @@ def load(
             return read_voc(name, split, root, transform, check_images=check_images, classes=CLASSES)
         return read_coco(name, split, root, transform, drop_unlabelled=False, check_images=check_images)
     if name.startswith("coco"):
-        return read_coco(
-            name, split, root, transform, drop_unlabelled=drop_unlabelled, check_images=check_images
-        )
+        return read_coco(name, split, root, transform, drop_unlabelled=drop_unlabelled, check_images=check_images)
     return read_voc(name, split, root, transform, check_images=check_images)
-
-
-def _scenes_root() -> Path:
-    """Where the scenes lie by default; they are made there if they are not there yet."""
-    from addgcn.data.scenes.write import default_root, write_scenes
-
-    root = default_root()
-    if not all((root / "annotations" / f"instances_{split}.json").exists() for split in DATASETS["scenes"]):
-        write_scenes(root)
-    return root
 
 
 def _expected(name: str) -> str:

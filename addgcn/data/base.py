@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +53,7 @@ class MultiLabelDataset(Dataset[tuple[Any, Tensor]]):
         self.ids = [str(PurePosixPath(file).with_suffix("")) for file in self.files]
         self.targets = targets.to(torch.int8)  # (N, C)
         self.transform = transform
+        self.rows: Sequence[int] = range(len(self.files))  # which of the data set's images these are; see `subset`
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,6 +61,15 @@ class MultiLabelDataset(Dataset[tuple[Any, Tensor]]):
     def __getitem__(self, i: int) -> tuple[Any, Tensor]:
         image = open_image(self.path(i))
         return (image if self.transform is None else self.transform(image)), self.targets[i]
+
+    def subset(self, rows: Sequence[int], split: str | None = None) -> MultiLabelDataset:
+        """The images `rows` alone, in that order, as a data set of its own; `split` renames it."""
+        part = copy.copy(self)
+        part.files, part.ids = [self.files[i] for i in rows], [self.ids[i] for i in rows]
+        part.targets = self.targets[torch.as_tensor(rows, dtype=torch.long)]
+        part.rows = [self.rows[i] for i in rows]
+        part.split = split or self.split
+        return part
 
     def path(self, i: int) -> Path:
         """The file of image `i`."""
@@ -123,9 +134,7 @@ def check_same_classes(a: MultiLabelDataset, b: MultiLabelDataset) -> None:
     if a.classes == b.classes:
         return
     names = f"{a.name} {a.split} ({a.folder}) and {b.name} {b.split} ({b.folder})"
-    only_a, only_b = (
-        [name for name in one.classes if name not in two.classes] for one, two in ((a, b), (b, a))
-    )
+    only_a, only_b = ([name for name in one.classes if name not in two.classes] for one, two in ((a, b), (b, a)))
     if only_a or only_b:
         raise InputError(
             f"{names} do not have the same classes: only the first has {_some(only_a)},"

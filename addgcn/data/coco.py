@@ -29,7 +29,7 @@ class CocoDataset(MultiLabelDataset):
         Pixels from the upper left corner, as the annotation file counts them; x1 and y1 are just outside.
         Boxes refer to the image's `width` and `height` in that file. Objects without a box are left out.
         """
-        i = range(len(self))[i]
+        i = self.rows[i]
         rows = slice(self._starts[i], self._starts[i + 1])
         pairs = zip(self._labels[rows].tolist(), self._corners[rows].tolist(), strict=True)
         return [(label, tuple(box)) for label, box in pairs if box[0] == box[0]]  # NaN: no box
@@ -58,12 +58,9 @@ def read_coco(
         InputError: see `addgcn.data.load`.
     """
     year = name[4:] if name.startswith("coco") else ""
-    stem = split + year
-    if not (root / "annotations" / f"instances_{stem}.json").exists() and (
-        root / "annotations" / f"instances_{split}.json"
-    ).exists():
-        stem = split
-    path = root / "annotations" / f"instances_{stem}.json"
+    stem, path = split + year, root / "annotations" / f"instances_{split + year}.json"
+    if not path.exists() and path.with_name(f"instances_{split}.json").exists():
+        stem, path = split, path.with_name(f"instances_{split}.json")
     data = _read_json(path)
     with _named(path):
         categories = sorted(data["categories"], key=lambda category: category["id"])
@@ -82,7 +79,7 @@ def read_coco(
 
     present = np.zeros((len(files), len(classes)), dtype=np.int8)  # (N, C)
     present[rows, labels] = 1
-    keep: np.ndarray = present.any(axis=1) | (not drop_unlabelled)  # (N,)
+    keep = present.sum(axis=1) >= (1 if drop_unlabelled else 0)  # (N,)
     if not keep.any():
         raise InputError(f"{path} has no labelled image. Check that its annotations are there.")
     files = [file for file, kept in zip(files, keep, strict=True) if kept]
@@ -105,7 +102,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 
     again = "Unpack the annotations again."
     if not path.exists():
-        raise InputError(f"{path}, the annotation file, is missing. {again}")
+        raise InputError(
+            f"{path}, the annotation file, is missing. Check that {path.parent.parent} is the folder that holds"
+            " annotations/, or unpack the annotations again."
+        )
     if path.is_dir():
         raise InputError(f"{path} is a folder; the annotation file should be there. {again}")
     try:

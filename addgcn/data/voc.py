@@ -93,9 +93,7 @@ def read_voc(
         names = _order(found, classes, main)
         read = [_read_class_files(main, part, names) for part in parts]
     elif name == "voc2012" and split == "test":
-        warnings.warn(
-            "the labels of VOC 2012's test split are not public: all targets are -1 (ignore)", stacklevel=3
-        )
+        warnings.warn("the labels of VOC 2012's test split are not public: all targets are -1 (ignore)", stacklevel=3)
         names = VOC_CLASSES
         ids = _read_ids(main / "test.txt")
         read = [(ids, np.full((len(ids), len(names)), -1, dtype=np.int8))]
@@ -154,11 +152,11 @@ def _check_classes(main: Path, split: str, found: list[str]) -> None:
 
 
 def _order(found: Sequence[str], wanted: Sequence[str] | None, where: Path) -> Sequence[str]:
-    """The classes in the order wanted; VOC's twenty if those found are among them and nothing is wanted."""
+    """The classes in the order wanted; those found, where nothing is wanted."""
     if wanted is None:
         return found
-    if set(found) != set(wanted):
-        differ = sorted(set(found) ^ set(wanted))
+    differ = sorted(set(found) ^ {_file_name(name) for name in wanted})
+    if differ:
         raise InputError(f"{where}: its classes are not those expected; they differ in {', '.join(differ)}.")
     return tuple(wanted)
 
@@ -168,7 +166,7 @@ def _read_class_files(main: Path, split: str, classes: Sequence[str]) -> tuple[l
     columns = []
     first: list[str] = []
     for name in classes:
-        path = main / f"{name}_{split}.txt"
+        path = main / f"{_file_name(name)}_{split}.txt"
         ids, column = _read_class_file(path)
         columns.append(column)
         if not first:
@@ -260,6 +258,12 @@ def _objects(path: Path) -> list[tuple[ET.Element, str, bool]]:
 
 
 def _column(classes: Sequence[str], name: str, path: Path) -> int:
-    if name not in classes:
+    known = [_file_name(one) for one in classes]
+    if _file_name(name) not in known:
         raise InputError(f"{path}: the object {name!r} is of none of the classes: {', '.join(classes)}.")
-    return classes.index(name)
+    return known.index(_file_name(name))
+
+
+def _file_name(name: str) -> str:
+    """How a class is called in the names of files: without spaces."""
+    return name.replace(" ", "_")

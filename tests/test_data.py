@@ -1,0 +1,312 @@
+"""The loaders: targets against published counts, other people's label files and pycocotools itself."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from folders import VOC_LABELS, VOC_NAMES, coco_content, write_coco, write_voc
+from PIL import Image
+from pycocotools.coco import COCO
+from torch.utils.data import DataLoader
+
+from addgcn.data import (
+    DATASETS,
+    VOC_CLASSES,
+    cache_dir,
+    check_same_classes,
+    class_permutation,
+    load,
+)
+from addgcn.data.transforms import eval_transform
+from addgcn.errors import InputError
+
+OURS = {1: 1, 0: -1, -1: 0}  # VOC's labels -> ours
+
+
+def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ADDGCN_CACHE", str(tmp_path / "here"))
+    assert cache_dir() == tmp_path / "here"
+    monkeypatch.delenv("ADDGCN_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / ".cache" / "addgcn"
+
+
+# COCO
+
+
+def test_coco_targets_by_hand(tmp_path: Path) -> None:
+    """Classes by id; images in the file's order; a crowd counts; the unlabelled image goes, or stays."""
+    root = write_coco(tmp_path)
+    data = load("coco2017", "train", root)
+    assert data.classes == ("dog", "cat", "zebra")
+    assert data.ids == ["a", "c"]
+    assert data.targets.dtype == torch.int8
+    assert data.targets.tolist() == [[1, 0, 0], [0, 1, 1]]
+    assert data.path(1) == root / "train2017" / "c.jpg"
+    assert data.boxes(0) == [(0, (1, 2, 4, 6)), (0, (0.5, 0, 2.5, 2))]
+    assert data.boxes(-1) == data.boxes(1) == [(2, (0, 0, 4, 2)), (1, (5, 5, 6, 6))]
+    with pytest.raises(IndexError):
+        data.boxes(2)
+    every = load("coco2017", "train", root, drop_unlabelled=False)
+    assert every.ids == ["a", "b", "c"]
+    assert every.targets.tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 1]]
+    assert [len(every.boxes(i)) for i in range(3)] == [2, 0, 2]
+
+
+def test_coco_without_year_without_boxes_with_subfolders(tmp_path: Path) -> None:
+    content = coco_content()
+    for image in content["images"]:
+        image["file_name"] = "sub/" + image["file_name"]
+    del content["annotations"][1]["bbox"]
+    data = load("coco2014", "val", write_coco(tmp_path, "val", content))
+    assert data.ids == ["sub/a", "sub/c"]
+    assert data[0][0].size == (8, 6)
+    assert data.boxes(0) == [(0, (0.5, 0, 2.5, 2))]  # the object without a box is left out
+
+
+def test_coco_against_pycocotools(tmp_path: Path) -> None:
+    """A random annotation file, read here and asked image by image through pycocotools."""
+    r = np.random.default_rng(0)
+    ids = r.permutation(1000)[:40].tolist()
+    categories = [{"id": int(k), "name": f"class {k}"} for k in r.permutation(90)[:12]]
+    annotations = [
+        {
+            "id": n + 1,
+            "image_id": ids[r.integers(30)],
+            "category_id": categories[r.integers(12)]["id"],
+            "bbox": r.integers(0, 50, 4).tolist(),
+            "iscrowd": int(r.random() < 0.1),
+        }
+        for n in range(150)
+    ]
+    images = [{"id": i, "file_name": f"{i:012d}.jpg"} for i in ids]
+    write_coco(tmp_path, "val2014", {"images": images, "annotations": annotations, "categories": categories})
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(tmp_path / "annotations" / "instances_val2014.json"))
+    data = load("coco2014", "val", tmp_path, drop_unlabelled=False)
+    assert list(data.classes) == [coco.cats[k]["name"] for k in sorted(coco.cats)]
+    for i, name in enumerate(data.ids):
+        found = coco.loadAnns(coco.getAnnIds(imgIds=[int(name)]))
+        present = {coco.cats[item["category_id"]]["name"] for item in found}
+        assert {c for c, t in zip(data.classes, data.targets[i], strict=True) if t == 1} == present
+        boxes = {(coco.cats[a["category_id"]]["name"], *a["bbox"]) for a in found}
+        assert {(data.classes[c], x0, y0, x1 - x0, y1 - y0) for c, (x0, y0, x1, y1) in data.boxes(i)} == boxes
+
+
+def test_loading_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load("coco2017", "train", write_coco(tmp_path))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("split", "total", "unlabelled"), [("train", 294, 2), ("val", 188, 2)])
+def test_coco_sample(shared: Callable[[str], Path], split: str, total: int, unlabelled: int) -> None:
+    """Real COCO against the same labels in the released code's format (alphabetical order)."""
+    root = shared("data/coco_sample")
+    data = load("coco2017", split, root)
+    assert len(data) == total - unlabelled
+    assert len(load("coco2017", split, root, drop_unlabelled=False)) == total
+    assert data.classes[:3] == ("person", "bicycle", "car")  # COCO's own order
+    alphabetical = json.loads((root / "annotations" / "category.json").read_text())
+    order = sorted(alphabetical, key=alphabetical.__getitem__)
+    targets = data.targets[:, class_permutation(data.classes, order)]
+    released = json.loads((root / "annotations" / f"{split}_anno.json").read_text())
+    wanted = {row["file_name"]: set(row["labels"]) for row in released if row["labels"]}
+    ours = {data.path(i).name: set(row.nonzero().flatten().tolist()) for i, row in enumerate(targets)}
+    assert ours == wanted
+
+
+def test_coco_sample_boxes_lie_on_the_image(shared: Callable[[str], Path]) -> None:
+    data = load("coco2017", "val", shared("data/coco_sample"))
+    for i in range(0, len(data), 20):
+        width, height = data[i][0].size
+        assert data.boxes(i)
+        for c, (x0, y0, x1, y1) in data.boxes(i):
+            assert data.targets[i, c] == 1
+            assert 0 <= x0 < x1 <= width + 1
+            assert 0 <= y0 < y1 <= height + 1
+
+
+# VOC
+
+#: Images with at least one object that is not difficult, VOC 2007 test, as published with the challenge.
+VOC2007_TEST = {
+    "aeroplane": 204, "bicycle": 239, "bird": 282, "boat": 172, "bottle": 212, "bus": 174, "car": 721,
+    "cat": 322, "chair": 417, "cow": 127, "diningtable": 190, "dog": 418, "horse": 274, "motorbike": 222,
+    "person": 2007, "pottedplant": 224, "sheep": 97, "sofa": 223, "train": 259, "tvmonitor": 229,
+}  # fmt: skip
+
+
+def test_voc2007_counts(shared: Callable[[str], Path]) -> None:
+    root = shared("data/voc2007_labels")
+    test = load("voc2007", "test", root, check_images=False)
+    assert test.classes == VOC_CLASSES == tuple(VOC2007_TEST)
+    assert dict(zip(test.classes, (test.targets == 1).sum(0).tolist(), strict=True)) == VOC2007_TEST
+    parts = {split: load("voc2007", split, root, check_images=False) for split in ("train", "val", "trainval")}
+    assert {split: len(data) for split, data in parts.items()} == {"train": 2501, "val": 2510, "trainval": 5011}
+    column = VOC_CLASSES.index("person")
+    assert int((parts["trainval"].targets[:, column] == 1).sum()) == 2008
+    with pytest.raises(InputError, match="JPEGImages, the folder of the images, is missing"):
+        load("voc2007", "test", root)
+
+
+def test_voc2007_against_its_lines(shared: Callable[[str], Path]) -> None:
+    root = shared("data/voc2007_labels")
+    data = load("voc2007", "val", root, check_images=False)
+    for c, name in enumerate(data.classes):
+        text = (root / "ImageSets" / "Main" / f"{name}_val.txt").read_text()
+        lines = [line.split() for line in text.splitlines()]
+        assert data.ids == [image for image, _ in lines]
+        assert data.targets[:, c].tolist() == [OURS[int(label)] for _, label in lines]
+    assert (data.targets == -1).any()
+
+
+def test_voc_trainval_is_the_union(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    """Without lists of its own, trainval equals the genuine one, order included."""
+    root = shared("data/voc2007_labels")
+    main = tmp_path / "VOC2007" / "ImageSets" / "Main"
+    main.mkdir(parents=True)
+    for path in (root / "ImageSets" / "Main").glob("*.txt"):
+        if "_trainval" not in path.name and path.name != "trainval.txt":
+            (main / path.name).write_bytes(path.read_bytes())
+    union = load("voc2007", "trainval", tmp_path / "VOC2007", check_images=False)
+    genuine = load("voc2007", "trainval", root, check_images=False)
+    assert union.ids == genuine.ids
+    assert torch.equal(union.targets, genuine.targets)
+
+
+@pytest.mark.parametrize("xml", [False, True])
+def test_voc_targets_by_hand(tmp_path: Path, xml: bool) -> None:
+    """The same labels from class files and from XML, whichever of three folders is given."""
+    base = write_voc(tmp_path, xml=xml, class_files=not xml)
+    for root in (tmp_path, tmp_path / "VOCdevkit", base):
+        for split, labels in VOC_LABELS.items():
+            data = load("voc2007", split, root)
+            columns = [data.classes.index(name) for name in VOC_NAMES]
+            assert data.ids == list(labels)
+            assert data.targets[:, columns].tolist() == [[OURS[k] for k in row] for row in labels.values()]
+            assert data.targets.sum() == data.targets[:, columns].sum()
+            assert data[0][0].size == (8, 6)
+        assert load("voc2007", "trainval", root).ids == ["000001", "000002", "000004", "000005"]
+    # From XML the classes are VOC's twenty, as all names are among them; class files say it themselves.
+    assert data.classes == (VOC_CLASSES if xml else VOC_NAMES)
+
+
+def test_voc_boxes(tmp_path: Path) -> None:
+    data = load("voc2007", "val", write_voc(tmp_path, xml=True))
+    person, box = VOC_NAMES.index("person"), (0.0, 1.0, 8.0, 6.0)  # VOC counts from 1 and includes the last
+    assert data.boxes(0) == [(person, box), (person, box)]
+
+
+def test_voc_own_classes_from_xml(tmp_path: Path) -> None:
+    """Classes that are not VOC's: those of all splits, alphabetically, so that splits agree."""
+    base = write_voc(tmp_path, xml=True, class_files=False)
+    for path in (base / "Annotations").glob("*.xml"):
+        path.write_text(path.read_text().replace("<name>cat<", "<name>tea cup<"))
+    train, val = load("voc2007", "train", base), load("voc2007", "val", base)
+    assert train.classes == val.classes == ("dog", "person", "tea cup")
+    assert train.targets.tolist() == [[0, -1, 1], [1, 1, 0]]
+
+
+def test_voc2012_test_has_no_labels(tmp_path: Path) -> None:
+    base = write_voc(tmp_path).rename(tmp_path / "VOCdevkit" / "VOC2012")
+    for path in (base / "ImageSets" / "Main").glob("*_test.txt"):
+        path.unlink()
+    with pytest.warns(UserWarning, match="not public"):
+        data = load("voc2012", "test", tmp_path)
+    assert data.classes == VOC_CLASSES
+    assert data.targets.tolist() == [[-1] * 20]
+
+
+# Scenes
+
+
+@pytest.mark.parametrize("split", DATASETS["scenes"])
+def test_scenes(scenes_small: Path, split: str) -> None:
+    from addgcn.data.scenes import CLASSES
+
+    data = load("scenes", split, scenes_small)
+    assert data.classes == tuple(CLASSES)
+    assert len(data) == (64 if split == "train" else 32)
+    assert data.targets.any(1).all()
+    image, target = data[3]
+    assert image.mode == "RGB"
+    assert {c for c, _ in data.boxes(3)} == set(target.nonzero().flatten().tolist())
+
+
+def test_scenes_made_on_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import addgcn.data.scenes as scenes
+
+    calls = []
+
+    def write(**settings: object) -> Path:
+        calls.append(settings)
+        return scenes_write(tmp_path / "scenes", sizes=dict.fromkeys(DATASETS["scenes"], 4), workers=1, progress=False)
+
+    scenes_write = scenes.write_scenes
+    monkeypatch.setattr(scenes, "write_scenes", write)
+    assert len(load("scenes", "ood")) == 4
+    assert calls == [{}]
+
+
+def test_scenes_as_voc_equal_scenes_as_coco(tmp_path: Path) -> None:
+    """The same scenes in both layouts: equal images, labels and boxes, but for what VOC calls difficult."""
+    from addgcn.data.scenes import write_scenes
+
+    sizes = {"train-flat": 24}
+    both = []
+    for layout in ("coco", "voc"):
+        write_scenes(tmp_path / layout, sizes=sizes, splits=["train-flat"], layout=layout, workers=1, progress=False)
+        both.append(load("scenes", "train-flat", tmp_path / layout))
+    coco, voc = both
+    check_same_classes(coco, voc)
+    assert torch.equal(coco.targets, voc.targets.abs())
+    for i in range(24):
+        assert coco.boxes(i) == voc.boxes(i)
+        assert coco.path(i).read_bytes() == voc.path(i).read_bytes()
+
+
+# What every data set has
+
+
+def test_pickles_small_and_works_in_workers(tmp_path: Path) -> None:
+    data = load("coco2017", "train", write_coco(tmp_path), eval_transform(4, (0, 0, 0), (1, 1, 1)))
+    copy = pickle.loads(pickle.dumps(data))
+    assert len(pickle.dumps(data)) < 5000
+    assert copy.boxes(1) == data.boxes(1)
+    images, targets = next(iter(DataLoader(copy, batch_size=2, num_workers=1)))
+    assert images.shape == (2, 3, 4, 4)
+    assert torch.equal(targets, data.targets)
+
+
+def test_digest(tmp_path: Path) -> None:
+    root = write_coco(tmp_path)
+    first = load("coco2017", "train", root).digest()
+    assert first == load("coco2017", "train", root).digest()
+    assert len(first) == 64
+    assert load("coco2017", "train", root, drop_unlabelled=False).digest() != first
+    data = load("coco2017", "train", root)
+    data.targets[0, 0] = 0
+    assert data.digest() != first
+    Image.new("RGB", (30, 30)).save(root / "train2017" / "a.jpg")
+    assert load("coco2017", "train", root).digest() != first
+
+
+def test_class_permutation() -> None:
+    ours, theirs = ("person", "car", "apple"), ("apple", "car", "person")
+    p = class_permutation(ours, theirs)
+    assert [ours[k] for k in p] == list(theirs)
+    r = np.random.default_rng(1)
+    names = [f"class {k}" for k in range(30)]
+    a, b = (list(r.permutation(names)) for _ in range(2))
+    scores = torch.randn(4, 30)
+    there = scores[:, class_permutation(a, b)]
+    assert torch.equal(there[:, class_permutation(b, a)], scores)
+    assert there[0, b.index("class 3")] == scores[0, a.index("class 3")]
