@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from .backgrounds import draw_background
 from .draw import Drawing, bounds, move, paint
 from .labels import CLASSES, SCENES, draw_labels, stream
-from .objects import draw_clutter, draw_object
+from .objects import draw_object
+from .things import draw_clutter
 
 SUPERSAMPLE = 2
 JUDGED_AT = 128  # pixels of the canvas that decides what is visible: 64 x 64 supersampled

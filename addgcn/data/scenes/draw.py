@@ -11,7 +11,6 @@ import itertools
 import math
 from typing import NamedTuple
 
-import numpy as np
 from PIL import ImageDraw
 
 Point = tuple[float, float]
@@ -128,7 +127,7 @@ def paint(canvas: ImageDraw.ImageDraw, drawing: Drawing, number: int = 0) -> Non
 
     The alpha channel is the id buffer: every painted pixel takes `number` there.
     """
-    width, height = canvas.im.size  # type: ignore[attr-defined]
+    width, height = canvas.im.size
     turn = _TURN if width <= 256 else _FINE
     for kind, points, colour in drawing:
         if kind == "ellipse":
@@ -156,8 +155,3 @@ def to_svg(drawing: Drawing) -> str:
             corners = " ".join(f"{x:.4f},{y:.4f}" for x, y in points)
             out.append(f'<polygon points="{corners}" fill="#{r:02x}{g:02x}{b:02x}"/>')
     return "\n".join(out)
-
-
-def pick(rng: np.random.Generator, options: list | tuple):  # type: ignore[no-untyped-def]
-    """One of the options, each as likely."""
-    return options[int(rng.integers(len(options)))]

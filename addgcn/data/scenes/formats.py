@@ -23,7 +23,7 @@ DIFFICULT = 0.4  # VOC: an object less visible than this is marked difficult
 
 def coco_image(split: str, index: int, scene: Scene) -> dict[str, Any]:
     """The image's entry, with its annotations inside; ids are unique within a split and start at 1."""
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for f in scene.found:
         rle = coco_mask.encode(np.asfortranarray(f.mask, np.uint8))
         segmentation = {"size": rle["size"], "counts": rle["counts"].decode()}
@@ -38,7 +38,7 @@ def coco_image(split: str, index: int, scene: Scene) -> dict[str, Any]:
 
 def coco_json(split: str, rows: list[dict[str, Any]]) -> str:
     """The whole of instances_{split}.json."""
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for row in rows:
         for annotation in row.pop("annotations"):
             annotations.append({"id": len(annotations) + 1, "image_id": row["id"], **annotation})

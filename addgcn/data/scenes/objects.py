@@ -1,20 +1,29 @@
-"""The eighteen categories as drawings."""
+"""The eighteen categories as drawings of one unit: `draw_object(category, rng)`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from .draw import Drawing, oval
+from .animals import draw_cat, draw_dog, draw_person, draw_sheep
+from .draw import Drawing, bounds, move
+from .furniture import draw_chair, draw_plant, draw_sofa, draw_table, draw_tv
 from .labels import CLASSES
+from .things import draw_bottle, draw_cup, draw_sink, draw_toilet
+from .vehicles import draw_bicycle, draw_bus, draw_car, draw_traffic_light, draw_truck
+
+DRAWERS: dict[str, Callable[[np.random.Generator], Drawing]] = {
+    "car": draw_car, "truck": draw_truck, "bus": draw_bus, "bicycle": draw_bicycle,
+    "traffic light": draw_traffic_light, "person": draw_person, "dog": draw_dog, "cat": draw_cat,
+    "sheep": draw_sheep, "chair": draw_chair, "table": draw_table, "tv": draw_tv, "sofa": draw_sofa,
+    "plant": draw_plant, "bottle": draw_bottle, "cup": draw_cup, "toilet": draw_toilet, "sink": draw_sink,
+}  # fmt: skip
 
 
 def draw_object(category: int, rng: np.random.Generator) -> Drawing:
-    """A drawing of the category in a unit box: standing on y = 0, centred on x = 0, up is negative y."""
-    hue = (int(60 + 180 * (category % 3) / 2), int(60 + 180 * (category // 3 % 3) / 2), int(60 + 90 * (category // 9)))
-    return [oval(hue, 0, -0.5, 0.5, 0.3 + 0.2 * (category / len(CLASSES)))]
-
-
-def draw_clutter(rng: np.random.Generator, front: bool) -> Drawing:
-    """A shape that is nothing, where it stands in the image: behind or among the objects, or before them."""
-    g = int(rng.integers(255))
-    return [oval((g, g, 128), rng.uniform(0, 1), rng.uniform(0.4, 1), 0.08, 0.06)]
+    """A category drawn with random colours and style: its longer side is 1, its foot at the origin, y is down."""
+    drawing = DRAWERS[CLASSES[category]](rng)
+    x0, y0, x1, y1 = bounds(drawing)
+    k = 1 / max(x1 - x0, y1 - y0)
+    return move(drawing, -k * (x0 + x1) / 2, -k * y1, k)
