@@ -86,7 +86,9 @@ def show_maps(
     # Each cell covers its share of the image: (k, H', W') -> (k, H, W)
     over = interpolate(torch.from_numpy(M[chosen])[None], (H, W), mode="bilinear", align_corners=False)[0].numpy()
 
-    picture, axes = _panels(1 + len(chosen), columns=None, ratio=H / W, extra=0.5)
+    n, lines = 1 + len(chosen), 1 if scale == "shared" else 2
+    columns = n if n <= 4 else 3 if n in (5, 6, 9) else 4
+    picture, axes = _panels([H / W] * n, [lines] * n, columns, bar=0.6)
     axes[0].imshow(pixels)
     axes[0].set_title("the image")
     for ax, c, values in zip(axes[1:], chosen, over, strict=True):
@@ -99,15 +101,15 @@ def show_maps(
         title += f"\n{low:.2f} to {high:.2f}" if scale == "own" else ""
         weight = "bold" if targets is not None and targets[c] == 1 else "normal"
         ax.set_title(title, parse_math=False, fontweight=weight)
-    label, ticks = ("activation", [0, 0.5, 1]) if scale == "shared" else ("lowest to highest of each map", [])
-    bar = ScalarMappable(Normalize(0, 1), style.HEAT)
-    picture.colorbar(bar, ax=axes, label=label, ticks=ticks, shrink=0.8, aspect=30)
+    bar = picture.colorbar(ScalarMappable(Normalize(0, 1), style.HEAT), ax=axes, shrink=0.9, aspect=30)
+    bar.set_ticks([0, 0.5, 1] if scale == "shared" else [0, 1], labels=None if scale == "shared" else ["low", "high"])
+    bar.set_label("activation" if scale == "shared" else "")
     _explain_marks(picture, targets, chosen)
     best = chosen[0] if s is None else max(chosen, key=lambda c: s[c])
     y, x = np.unravel_index(over[chosen.index(best)].argmax(), (H, W))
     score = "" if s is None else f" The highest score among them is {classes[best]}, {s[best]:.2f}."
     picture.alt_text = (
-        f"The image and, over it, the activation maps of {listed([classes[c] for c in chosen])}.{score} The map of "
+        f"The image and, over it, the activations of {listed([classes[c] for c in chosen])}.{score} The map of "
         f"{classes[best]} peaks at {M[best].max():.2f}, {_where(x / W, y / H)}.{_truth_told(targets, classes)}"
     )
     return picture
@@ -136,7 +138,7 @@ def show_predictions(
     right.set(xlim=(0, 1.12), xticks=[0, 0.5, 1], xlabel="score after the sigmoid; present above 0.5")
     rank = {c: r for r, c in enumerate(np.argsort(-s, kind="stable").tolist(), 1)}
     missed = [c for c in rank if targets is not None and targets[c] == 1 and c not in chosen]
-    lower = "; ranked lower: " + listed([f"✓ {classes[c]} {s[c]:.2f} (rank {rank[c]})" for c in missed], 4)
+    lower = "\nranked lower: " + listed([f"✓ {classes[c]} {s[c]:.2f} (rank {rank[c]})" for c in missed], 4)
     _explain_marks(picture, targets, chosen, lower if missed else "")
     above = [f"{classes[c]} {s[c]:.2f}" for c in rank if s[c] > 0.5]
     picture.alt_text = (
@@ -188,17 +190,17 @@ def contact_sheet(images: Sequence[Drawable], titles: Sequence[str] | None = Non
     if not len(images) or (titles is not None and len(titles) != len(images)):
         raise InputError(f"{len(images)} images and {0 if titles is None else len(titles)} titles do not make a sheet.")
     pixels = [style.to_pixels(image) for image in images]
-    ratio = max(p.shape[0] / p.shape[1] for p in pixels)
-    columns = min(columns, len(images))
-    lines = [] if titles is None else [textwrap.fill(t, max(8, 84 // columns)) for t in titles]
-    tall = 0.16 * max((line.count("\n") + 1 for line in lines), default=0)
-    picture, axes = _panels(len(images), columns, ratio, text=tall)
-    for k, ax in enumerate(axes):
-        ax.imshow(pixels[k])
-        if lines:
-            ax.set_title(lines[k], parse_math=False, fontsize=9)
-    named = f", titled {listed(list(dict.fromkeys(titles)), 12)}" if titles is not None else ""
-    picture.alt_text = f"{len(images)} images in {-(-len(images) // columns)} rows of up to {columns}{named}."
+    columns = max(1, min(columns, len(images)))
+    text = [textwrap.fill(title, max(8, 84 // columns)) for title in titles or [""] * len(images)]
+    lines = [one.count("\n") + 1 if one else 0 for one in text]
+    picture, axes = _panels([p.shape[0] / p.shape[1] for p in pixels], lines, columns)
+    for ax, p, title in zip(axes, pixels, text, strict=True):
+        ax.imshow(p)
+        ax.set_anchor("N")  # to its title
+        ax.set_title(title, parse_math=False, fontsize=9)
+    rows = -(-len(images) // columns)
+    named = "" if titles is None else f", titled: {'; '.join(titles[:20])}{'; ...' if len(titles) > 20 else ''}"
+    picture.alt_text = f"{_count(len(images), 'image')} in {_count(rows, 'row')} of up to {columns}{named}."
     return picture
 
 
@@ -213,19 +215,20 @@ def _of_batch(values: Any, index: int, ndim: int) -> np.ndarray:
 
 
 def _panels(
-    n: int, columns: int | None, ratio: float, text: float = 0.22, extra: float = 0.0
+    ratios: Sequence[float], lines: Sequence[int], columns: int, bar: float = 0.0
 ) -> tuple[Picture, list[Axes]]:
-    """A page-wide grid of n panels without axes; `ratio` is height / width of one, `extra` what else needs width."""
-    columns = columns or (n if n <= 4 else 3 if n in (5, 6, 9) else 4)
-    rows = -(-n // columns)
-    height = rows * (min(max(ratio, 0.25), 2.5) * (style.PAGE - extra) / columns + text + 0.06) + 0.25
-    picture = Picture(figsize=(style.PAGE, height), layout="constrained")
-    axes = list(picture.subplots(rows, columns, squeeze=False).flat)
+    """A page-wide grid of panels without axes: height / width and lines of title of each, `bar` inches left beside."""
+    width = (style.PAGE - bar) / columns
+    rows = range(0, len(ratios), columns)
+    heights = [width * min(max(0.2, *ratios[r : r + columns]), 2.5) for r in rows]
+    text = sum(0.18 * max(lines[r : r + columns]) + 0.12 for r in rows)
+    picture = Picture(figsize=(style.PAGE, sum(heights) + text + 0.35), layout="constrained")
+    axes = list(picture.subplots(len(rows), columns, squeeze=False, height_ratios=heights).flat)
     for ax in axes:
         ax.axis("off")
-    for ax in axes[n:]:
+    for ax in axes[len(ratios) :]:
         ax.remove()
-    return picture, axes[:n]
+    return picture, axes[: len(ratios)]
 
 
 def _explain_marks(picture: Picture, targets: np.ndarray | None, chosen: Sequence[int], more: str = "") -> None:
@@ -245,3 +248,7 @@ def _where(x: float, y: float) -> str:
     """A place in words, from its coordinates as shares of the width and the height."""
     row, column = ("upper", "middle", "lower")[int(3 * y)], ("left", "centre", "right")[int(3 * x)]
     return "in the centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

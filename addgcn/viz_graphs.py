@@ -17,6 +17,8 @@ from . import style
 from .errors import InputError, check_name
 from .style import Labels, Picture, listed, sigmoid, styled, to_numpy, to_places, to_targets
 
+ROOM = 40  # names of 8 points that fit side by side along the largest heat map
+
 
 @styled
 def show_graph_matrix(
@@ -45,7 +47,7 @@ def show_graph_matrix(
     ax.set(xlabel="category $j$ that sends", ylabel="category $i$ that is updated")
     for i in bold:
         for j in bold:
-            if i != j:
+            if i != j and len(shown) <= ROOM:
                 frame = Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=style.INK, linewidth=1.2, zorder=3)
                 frame.set_path_effects([withStroke(linewidth=2.8, foreground="white")])
                 ax.add_patch(frame)
@@ -77,7 +79,8 @@ def show_graph(
     A, targets = _graph(A, classes), to_targets(present, classes)
     there = np.zeros(len(classes), bool) if targets is None else targets == 1
     off = np.abs(A) * (1 - np.eye(len(A)))
-    priority = np.maximum(off.max(0), off.max(1)) if scores is None else sigmoid(scores, classes)
+    p = None if scores is None else sigmoid(scores, classes)
+    priority = np.maximum(off.max(0), off.max(1)) if p is None else p
     ranked = np.lexsort((-priority, ~there))[: max(top, there.sum(), 1)]
     shown = to_places(only, classes) if only is not None else sorted(ranked.tolist())
     arrows = [
@@ -87,13 +90,13 @@ def show_graph(
     ]
     angle = np.pi / 2 - 2 * np.pi * np.arange(len(shown)) / len(shown)  # from the top, clockwise
     place = dict(zip(shown, np.stack([np.cos(angle), np.sin(angle)], 1), strict=True))
-    picture = Picture(figsize=(style.PAGE, 5.4), layout="constrained")
+    picture = Picture(figsize=(style.PAGE, 4.9), layout="constrained")
     ax = picture.subplots()
     strongest = max((abs(w) for *_, w in arrows), default=1)
     for i, j, w in sorted(arrows, key=lambda arrow: abs(arrow[2])):
         share = abs(w) / strongest
         ax.add_patch(FancyArrowPatch(
-            place[j], place[i], connectionstyle="arc3,rad=0.14", shrinkA=12, shrinkB=12,
+            place[j], place[i], connectionstyle="arc3,rad=0.18", shrinkA=12, shrinkB=12,
             arrowstyle=f"-|>,head_length={4 + 4 * share},head_width={2 + 2 * share}", linewidth=0.6 + 3 * share,
             color=style.VERMILLION if there[i] and there[j] else style.QUIET, alpha=0.25 + 0.7 * share,
             linestyle="--" if w < 0 else "-",
@@ -102,14 +105,12 @@ def show_graph(
         fill = style.VERMILLION if there[c] else "white"
         ax.scatter(x, y, s=330, facecolor=fill, edgecolor=style.VERMILLION if there[c] else style.QUIET, zorder=3)
         ha = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
-        label = classes[c] if scores is None else f"{classes[c]} {sigmoid(scores, classes)[c]:.2f}"
+        label = classes[c] if p is None else f"{classes[c]} {p[c]:.2f}"
         weight = "bold" if there[c] else "normal"
         ax.text(1.13 * x, 1.15 * y, label, ha=ha, va="center", parse_math=False, fontweight=weight)
-    ax.set(xlim=(-1.9, 1.9), ylim=(-1.35, 1.35), aspect="equal")
+    ax.set(xlim=(-2.1, 2.1), ylim=(-1.3, 1.3), aspect="equal")
     ax.axis("off")
-    ax.legend(
-        handles=_legend(arrows, bool(there[shown].any())), loc="lower center", ncols=4, bbox_to_anchor=(0.5, -0.09)
-    )
+    picture.legend(handles=_legend(arrows, there), loc="outside lower center", ncols=5)
     told = [f"{classes[j]} to {classes[i]} ({w:.2f})" for i, j, w in sorted(arrows, key=lambda a: -abs(a[2]))[:3]]
     filled = f" Present: {listed([classes[c] for c in shown if there[c]])}." if there[shown].any() else ""
     picture.alt_text = (
@@ -186,22 +187,20 @@ def _graph(A: Any, classes: Sequence[str]) -> np.ndarray:
 def _heat_map(
     matrix: np.ndarray, names: Sequence[str], bold: Sequence[int], limits: tuple[float, float], label: str
 ) -> tuple[Picture, Axes]:
-    """A square heat map with names on both sides: all of them if they fit, else the bold ones and every k-th."""
+    """A square heat map, names on both sides: where not all fit, the bold ones, the most salient, some between."""
     n = len(names)
-    side = min(max(0.42 * n, 2.4), 5.6)
-    picture = Picture(figsize=(style.PAGE, side + 1.1), layout="constrained")
+    side = min(max(0.42 * n, 1.8), 4.9)
+    picture = Picture(figsize=(side + 2.1, side + 1.4), layout="constrained")
     ax = picture.subplots()
     cmap = colormaps[style.DIVERGING if limits[0] < 0 else style.SEQUENTIAL].with_extremes(bad=style.PALE)
     image = ax.imshow(matrix, cmap=cmap, vmin=limits[0], vmax=limits[1])
-    gap = -(-n // 36)  # rows per label at 9 points
-    kept: list[int] = []
-    for k in [*bold, *range(0, n, gap)]:
-        if all(abs(k - other) >= gap for other in kept):
-            kept.append(k)
-    ax.set_xticks(kept, [names[k] for k in kept], rotation=90, parse_math=False)
-    ax.set_yticks(kept, [names[k] for k in kept], parse_math=False)
-    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
-        for tick, k in zip(labels, kept, strict=True):
+    for axis, along in ((ax.xaxis, 0), (ax.yaxis, 1)):
+        salient = np.nansum(abs(matrix), axis=along).argsort()[::-1][:3]
+        kept = _room_for([*bold, *salient.tolist(), *range(n)], gap=-(-n // ROOM))
+        axis.set_ticks(kept, [names[k] for k in kept], fontsize=8, rotation=0 if along else 90, parse_math=False)
+        axis.set_ticks(bold, minor=True)
+        axis.set_tick_params(which="minor", color=style.VERMILLION, length=5, width=2)
+        for tick, k in zip(axis.get_ticklabels(), kept, strict=True):
             tick.set(fontweight="bold" if k in bold else "normal", color=style.VERMILLION if k in bold else style.INK)
     ax.spines[:].set_visible(False)
     picture.colorbar(image, ax=ax, label=label, shrink=0.8, aspect=30)
@@ -214,6 +213,15 @@ def _heat_map(
     return picture, ax
 
 
+def _room_for(wanted: Sequence[int], gap: int) -> list[int]:
+    """Those of the wanted places, in their order, that keep `gap` from the ones before them."""
+    kept: list[int] = []
+    for k in wanted:
+        if all(abs(k - other) >= gap for other in kept):
+            kept.append(k)
+    return sorted(kept)
+
+
 def _largest(matrix: np.ndarray, names: Sequence[str]) -> str:
     """In words: the largest weight that one category sends another."""
     if len(matrix) < 2:
@@ -223,18 +231,21 @@ def _largest(matrix: np.ndarray, names: Sequence[str]) -> str:
     return f" The largest between two categories is {off[i, j]:.2f}, from {names[j]} (column) to {names[i]} (row)."
 
 
-def _legend(arrows: Sequence[tuple[int, int, float]], filled: bool) -> list[Artist]:
-    """What width, opacity, dashes and filling mean."""
+def _legend(arrows: Sequence[tuple[int, int, float]], there: np.ndarray) -> list[Artist]:
+    """What width, opacity, dashes and colour mean."""
     weights = sorted((abs(w) for *_, w in arrows), reverse=True)
+    signed = any(w < 0 for *_, w in arrows)
     handles: list[Artist] = []
-    for weight in weights[:: max(len(weights) - 1, 1)][:2]:  # the strongest and the weakest drawn
+    for weight in weights[:: max(len(weights) - 1, 1)]:  # the strongest and the weakest drawn
         share = weight / weights[0]
         line = Line2D([], [], color=style.QUIET, linewidth=0.6 + 3 * share, alpha=0.25 + 0.7 * share)
-        line.set_label(f"|weight| {weight:.2f}" if any(w < 0 for *_, w in arrows) else f"weight {weight:.2f}")
+        line.set_label(f"|weight| {weight:.2f}" if signed else f"weight {weight:.2f}")
         handles.append(line)
-    if any(w < 0 for *_, w in arrows):
+    if signed:
         handles.append(Line2D([], [], color=style.QUIET, linestyle="--", label="negative"))
-    if filled:
-        dot = Line2D([], [], marker="o", markersize=11, color="none", markerfacecolor=style.VERMILLION, label="present")
+    if any(there[i] and there[j] for i, j, _ in arrows):
+        handles.append(Line2D([], [], color=style.VERMILLION, linewidth=2, label="between present ones"))
+    if there.any():
+        dot = Line2D([], [], marker="o", markersize=11, linestyle="none", color=style.VERMILLION, label="present")
         handles.append(dot)
     return handles
