@@ -7,7 +7,6 @@ JOBS ?= 2
 export ADDGCN_CACHE ?= $(CURDIR)/.cache
 # Two processes of one thread each are faster than one of two, and sums keep their order.
 export OMP_NUM_THREADS ?= 1
-export MPLBACKEND ?= Agg
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 
 BIN := $(VENV)/bin
@@ -51,7 +50,7 @@ lint: $(READY)
 
 unit: $(READY)
 	@echo "Unit tests:"
-	@$(STEP) --log $(LOGS)/unit.log "unit tests" $(PY) -m pytest -q -n $(JOBS) --cov=addgcn --cov-report=term:skip-covered
+	@$(STEP) --log $(LOGS)/unit.log "unit tests" env MPLBACKEND=Agg $(PY) -m pytest -q -n $(JOBS) --cov=addgcn --cov-report=term:skip-covered
 
 # A notebook stays in one process (loadfile): its cells need one another.
 chapters: $(READY)

@@ -20,8 +20,8 @@ def complaint() -> str | None:
     version = sys.version_info[:2]
     if not OLDEST <= version <= NEWEST:
         return (
-            "python3 is version %d.%d; this project needs 3.11, 3.12 or 3.13.\n"
-            "Install one of them and name it: make PYTHON=python3.12 book" % version
+            f"{sys.executable} is Python {version[0]}.{version[1]}; this project needs 3.11, 3.12 or 3.13.\n"
+            "Install one of them and name it: make PYTHON=python3.12 book"
         )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         return (

@@ -1,8 +1,8 @@
 """One step of the build, in one line: its name and its time; its output only when it fails.
 
-    python tools/step.py "lint" ruff check .            # "lint ............ 0.4 s"
-    python tools/step.py --show "bench" python x.py     # the output as it comes, then the line
-    python tools/step.py --log FILE "tests" pytest      # the same, and kept in FILE
+python tools/step.py "lint" ruff check .            # "lint ............ 0.4 s"
+python tools/step.py --show "bench" python x.py     # the output as it comes, then the line
+python tools/step.py --log FILE "tests" pytest      # the same, and kept in FILE
 """
 
 from __future__ import annotations

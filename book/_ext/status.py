@@ -8,9 +8,9 @@ becomes two tables: one row per executed chapter (time, date), and the versions 
 
 from __future__ import annotations
 
-import posixpath
 import platform
-from datetime import datetime, timezone
+import posixpath
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -57,7 +57,9 @@ def _chapters(env: Any) -> nodes.Node:
         run = data[name]["exec_data"]
         seconds = run["runtime"] or 0.0
         total += seconds
-        rows.append([_link(env, name), f"{seconds:.1f} s", _date(run["mtime"]), "ran" if run["succeeded"] else "failed"])
+        rows.append(
+            [_link(env, name), f"{seconds:.1f} s", _date(run["mtime"]), "ran" if run["succeeded"] else "failed"]
+        )
     rows.append(["All chapters", f"{total:.1f} s", "", ""])
     return _table(["Chapter", "Run time", "Executed (UTC)", "Result"], rows)
 
@@ -71,12 +73,12 @@ def _versions() -> nodes.Node:
     rows: list[list[str | nodes.Node]] = [["Python", platform.python_version()]]
     rows += [[name, version(name)] for name in LIBRARIES]
     rows += [["Machine", f"{platform.system()} {platform.machine()}"]]
-    rows += [["Site built (UTC)", _date(datetime.now(timezone.utc).timestamp())]]
+    rows += [["Site built (UTC)", _date(datetime.now(UTC).timestamp())]]
     return _table(["What", "Version"], rows)
 
 
 def _date(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _link(env: Any, name: str) -> nodes.Node:
