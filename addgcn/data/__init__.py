@@ -105,7 +105,7 @@ def _expected(name: str) -> str:
     """What the root of a data set should look like, for messages."""
     if name == "scenes":
         return "annotations/instances_train.json and train/, ... (leave root out and the scenes are made)"
-    year = name[4:]
+    year = name[-4:]
     if name.startswith("coco"):
         return f"it should hold annotations/instances_train{year}.json, train{year}/, val{year}/"
     return f"it should hold VOCdevkit/VOC{year}/ImageSets/Main and VOCdevkit/VOC{year}/JPEGImages"

@@ -148,9 +148,9 @@ def _check_unique(path: Path, data: dict[str, Any], classes: list[str], files: l
         if twice is not None:
             raise InputError(f"{path}: the {what} {twice!r} stands twice. Remove one of the two entries.")
     for what, names in (("file_name", files), ("category name", classes)):
-        odd = next((name for name in names if not isinstance(name, str) or not name), None)
-        if odd is not None or "" in names:
-            raise InputError(f"{path}: the {what} {odd!r} is not a name. Write the annotations again.")
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise InputError(f"{path}: the {what} {name!r} is not a name. Write the annotations again.")
 
 
 def _check_links(path: Path, data: dict[str, Any], rows: np.ndarray, labels: np.ndarray) -> None:

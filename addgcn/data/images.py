@@ -32,21 +32,22 @@ def open_image(path: str | Path) -> Image.Image:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(path) as image:
-                return _to_rgb(ImageOps.exif_transpose(image))
+                return _to_rgb(ImageOps.exif_transpose(image), path)
         except (InputError, MemoryError):
             raise
         except Exception as error:  # a damaged file makes the decoders raise a dozen kinds of error
             raise InputError(_message(path, error)) from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    eight = "Save it with 8 or 16 bits per channel."
     if image.mode.startswith("I"):  # 16-bit greyscale: "I;16", or "I" with values that fit into 16 bits
         values = np.asarray(image).astype(np.int64)  # (H, W)
         if values.min() < 0 or values.max() > 65535:
-            raise ValueError("32-bit values; save it with 8 or 16 bits per channel")
+            raise InputError(f"{path} holds values that do not fit into 16 bits. {eight}")
         return Image.fromarray(np.rint(values / 257).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        raise ValueError("floating-point values; save it with 8 or 16 bits per channel")
+        raise InputError(f"{path} holds floating-point values. {eight}")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -56,7 +57,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _message(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"{path}: there is no such image file"
+        return f"{path}: there is no such image file. Check the path."
     if path.is_dir():
         return f"{path} is a folder; an image file should be there"
     if isinstance(error, PermissionError):
@@ -70,4 +71,7 @@ def _message(path: Path, error: Exception) -> str:
         return f"{path} is empty (0 bytes). Copy or download it again, or remove it."
     if isinstance(error, UnidentifiedImageError):
         return f"{path} is not an image that can be read. Replace or remove it."
-    return f"{path} is a damaged or truncated image ({error}). Copy or download it again, or remove it."
+    return (
+        f"{path} is damaged or truncated, or of a kind that cannot be decoded ({error})."
+        " Copy or download it again, or remove it."
+    )
