@@ -84,14 +84,14 @@ class Picture(Figure):
 
     alt_text: str = ""
 
-    def png(self) -> bytes:
-        """The figure as a PNG of 1,400 pixels across a page's width, `alt_text` in its Description field."""
+    def png(self, dpi: int = 200) -> bytes:
+        """The figure as a PNG, at 200 dpi 1,400 pixels across a page's width, `alt_text` in its Description field."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=200, metadata={"Description": self.alt_text})
+        self.savefig(buffer, format="png", dpi=dpi, metadata={"Description": self.alt_text})
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-        image = base64.b64encode(self.png()).decode()
+        image = base64.b64encode(self.png(dpi=150)).decode()
         shown = {"width": round(100 * self.get_figwidth()), "alt": self.alt_text}
         return {"image/png": image, "text/plain": self.alt_text}, {"image/png": shown}
 
