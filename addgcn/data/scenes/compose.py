@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from .backgrounds import draw_background
-from .draw import Drawing, bounds, move, paint
+from .draw import Box, Traced, paint, trace
 from .labels import CLASSES, SCENES, draw_labels, stream
 from .objects import draw_object
 from .things import draw_clutter
@@ -33,17 +33,18 @@ SCALE = (0.75, 1.4)
 CROWD = {"car": 0.3, "person": 0.35, "sheep": 0.5, "chair": 0.4, "bottle": 0.3, "cup": 0.3}  # chance of one more
 CARRIERS = {"cup": ("table",), "bottle": ("table",), "tv": ("table",), "plant": ("table",),
             "cat": ("sofa", "chair", "table")}  # fmt: skip
-TOP = {"table": 0.96, "sofa": 0.52, "chair": 0.50}  # height of the surface, as a fraction of the carrier's height
-BLUR_CHANCE, NOISE = 0.15, (2.0, 12.0)
+TOP = {"table": 0.86, "sofa": 0.42, "chair": 0.40}  # height of the surface, as a fraction of the carrier's height
+CARELESS = 0.3  # chance that an object stands anywhere, whatever it hides
+BLUR_CHANCE, BLUR, NOISE = 0.15, (0.5, 1.0), (2.0, 12.0)  # BLUR: the radius in pixels of a 64 x 64 image
 
 
 class Placed(NamedTuple):
-    """An object in the scene. `category` is -1 for clutter. Drawn in the order of `depth`."""
+    """An object in the scene, in unit coordinates; it may reach out of the image. Category -1: clutter."""
 
-    depth: float
+    depth: float  # painted in this order
     category: int
-    drawing: Drawing
-    box: tuple[float, float, float, float]  # x0, y0, x1, y1 in unit coordinates, may reach out of the image
+    traced: Traced
+    box: Box
 
 
 class Found(NamedTuple):
@@ -78,18 +79,15 @@ def compose(
     background differs.
     """
     rng = stream(seed, "id" if split == "bg" else split, index, draw, "objects")
-    background = draw_background(place, stream(seed, split, index, draw, "place"))
-    wanted = set(np.flatnonzero(labels).tolist())
-    for attempt in itertools.count():
-        placed = _lay_out(wanted, rng, attempt)
-        _, _, visible = _paint(background, placed, JUDGED_AT)
-        if {p.category for p, v in zip(placed, visible, strict=True) if v >= VISIBLE} - {-1} == wanted:
-            break
-    canvas, ids, _ = _paint(background, placed, size * SUPERSAMPLE)
-    found = []
-    for number, (p, v) in enumerate(zip(placed, visible, strict=True), start=1):
-        if p.category >= 0 and v >= VISIBLE:
-            found.append(_find(p, number, v, ids))
+    background = trace(draw_background(place, stream(seed, split, index, draw, "place")))
+    wanted = np.flatnonzero(labels).tolist()
+    crowd = [c for c in wanted for _ in range(3) if rng.random() < CROWD.get(CLASSES[c], 0.04)]
+    canvas, ids, placed, visible = _stage(background, wanted, crowd[:4], rng, size)
+    found = [
+        _find(p, number, v, ids)
+        for number, (p, v) in enumerate(zip(placed, visible, strict=True), start=1)
+        if p.category >= 0 and v >= VISIBLE
+    ]
     return Scene(_finish(canvas, rng), found, SCENES[place])
 
 
@@ -109,86 +107,106 @@ def single_objects(n: int, size: int = 64, seed: int = 0) -> tuple[np.ndarray, n
     categories = np.random.default_rng([seed, 100]).integers(len(CLASSES), size=n)
     for i in range(n):
         rng = np.random.default_rng([seed, 101, i])
-        background = draw_background(int(rng.integers(len(SCENES))), rng)
-        for attempt in itertools.count():
-            placed = _lay_out({int(categories[i])}, rng, attempt, crowd=False)
-            canvas, _, visible = _paint(background, placed, size * SUPERSAMPLE)
-            if all(v >= VISIBLE for p, v in zip(placed, visible, strict=True) if p.category >= 0):
-                break
+        background = trace(draw_background(int(rng.integers(len(SCENES))), rng))
+        canvas, *_ = _stage(background, [int(categories[i])], [], rng, size)
         images[i] = _finish(canvas, rng)
     return images, categories
 
 
-def _lay_out(wanted: set[int], rng: np.random.Generator, attempt: int, crowd: bool = True) -> list[Placed]:
-    """Place every wanted category at least once; later attempts are emptier and smaller."""
-    shrink = 0.9 ** max(0, attempt - 3)
-    categories = sorted(wanted)
-    if crowd and attempt < 4:
-        for c in sorted(wanted):
-            while rng.random() < CROWD.get(CLASSES[c], 0.06) and len(categories) < 9:
-                categories.append(c)
-    # Carriers first, so that what stands on them finds them.
-    categories.sort(key=lambda c: CLASSES[c] not in TOP)
-    placed: list[Placed] = []
-    for c in categories:
-        placed.append(_place(c, placed, rng, shrink))
-    if attempt < 6:
-        for front in (False,) * int(rng.integers(4)) + (True,) * int(rng.integers(3)):
-            drawing = draw_clutter(rng, front)
-            depth = 2.0 if front else rng.uniform(0, 1)
-            placed.append(Placed(depth, -1, drawing, bounds(drawing)))
-    return sorted(placed, key=lambda p: p.depth)
+def _stage(
+    background: Traced, wanted: list[int], crowd: list[int], rng: np.random.Generator, size: int
+) -> tuple[Image.Image, np.ndarray, list[Placed], list[float]]:
+    """Draw the objects and move them about until each wanted category can be seen.
+
+    The longer it takes, the smaller and fewer they get. Returns the canvas, its id buffer (0: nothing,
+    k: the k-th placed), what was placed in the order of painting, and how much of each is visible.
+    """
+    cast = [(c, trace(draw_object(c, rng)).unit(), rng.uniform(*SCALE)) for c in [*wanted, *crowd]]
+    # Carriers first, so that what stands on them finds them; the crowd last.
+    cast[: len(wanted)] = sorted(cast[: len(wanted)], key=lambda member: CLASSES[member[0]] not in TOP)
+    clutter = [(trace(draw_clutter(rng)).unit(), i < 3) for i in (0, 1, 2, 3, 4) if rng.random() < 0.5]
+    for attempt in itertools.count():
+        members = cast if attempt < 8 else cast[: len(wanted)]
+        placed: list[Placed] = []
+        for category, traced, scale in members:
+            placed.append(_place(category, traced, scale * 0.93 ** max(0, attempt - 6), placed, rng))
+        for traced, behind in clutter if attempt < 12 else ():
+            y = rng.uniform(0.5, 1.05)
+            moved = traced.moved(rng.uniform(0, 1), y, rng.uniform(0.14, 0.30), turn=rng.normal(0, 12))
+            placed.append(Placed(y if behind else 2.0, -1, moved, moved.bounds()))
+        placed.sort(key=lambda p: p.depth)
+        if not _likely(placed, set(wanted)):
+            continue
+        canvas, ids, visible = _paint(background, placed, JUDGED_AT)
+        if {p.category for p, v in zip(placed, visible, strict=True) if v >= VISIBLE} >= set(wanted):
+            break
+    if size * SUPERSAMPLE != JUDGED_AT:
+        canvas, ids, _ = _paint(background, placed, size * SUPERSAMPLE)
+    return canvas, ids, placed, visible
 
 
-def _place(category: int, others: list[Placed], rng: np.random.Generator, shrink: float) -> Placed:
+def _place(category: int, traced: Traced, scale: float, others: list[Placed], rng: np.random.Generator) -> Placed:
+    """Find a place for an object: on a carrier, or where it hides little of the others."""
     name = CLASSES[category]
-    drawing = draw_object(category, rng)
-    scale = SIZE[name] * rng.uniform(*SCALE) * shrink
-    drawing = move(drawing, 0, 0, scale, mirror=rng.random() < 0.5, turn=rng.normal(0, 3))
-    x0, y0, x1, y1 = bounds(drawing)
+    traced = traced.moved(0, 0, SIZE[name] * scale, mirror=rng.random() < 0.5, turn=rng.normal(0, 3))
+    x0, y0, x1, y1 = traced.bounds()
     carriers = [o for o in others if CLASSES[o.category] in CARRIERS.get(name, ())]
     if carriers and rng.random() < 0.6:
         carrier = carriers[int(rng.integers(len(carriers)))]
         left, top, right, bottom = carrier.box
-        x = rng.uniform(left + 0.2 * (right - left), right - 0.2 * (right - left))
-        y = bottom - TOP[CLASSES[carrier.category]] * (bottom - top) + 0.02
-        return Placed(carrier.depth + 1e-3, category, move(drawing, x, y, 1), (x + x0, y + y0, x + x1, y + y1))
-    best, least = (0.5, 0.9), np.inf
-    careless = rng.random() < 0.3
-    for _ in range(3):
-        x = rng.uniform(0, 1) * (1 - 0.8 * (x1 - x0)) + 0.4 * (x1 - x0)
-        y = max(rng.uniform(0.56, 1.0), min(-y0, 1.02))
-        overlap = sum(_overlap((x + x0, y + y0, x + x1, y + y1), o.box) for o in others)
-        if overlap < least:
-            best, least = (x, y), overlap
-        if careless:
-            break
-    x, y = best
-    return Placed(y, category, move(drawing, x, y, 1), (x + x0, y + y0, x + x1, y + y1))
+        x = left + rng.uniform(0.2, 0.8) * (right - left)
+        y = bottom - TOP[CLASSES[carrier.category]] * (bottom - top)
+        return Placed(carrier.depth + 1e-3, category, traced.moved(x, y), (x + x0, y + y0, x + x1, y + y1))
+    spots = []
+    near = (scale - SCALE[0]) / (SCALE[1] - SCALE[0])  # what is bigger tends to stand nearer
+    for u, v in rng.random((1 if rng.random() < CARELESS else 3, 2)).tolist():
+        x = u * (1 - 0.8 * (x1 - x0)) + 0.4 * (x1 - x0)
+        y = max(0.56 + 0.46 * (0.4 * near + 0.6 * v), min(-y0, 1.02))
+        box = (x + x0, y + y0, x + x1, y + y1)
+        spots.append((sum(_overlap(box, o.box) for o in others), x, y, box))
+    _, x, y, box = min(spots)
+    return Placed(y, category, traced.moved(x, y), box)
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+def _likely(placed: list[Placed], wanted: set[int]) -> bool:
+    """Whether every wanted category will show, judged by boxes alone: cheap, and wrong now and then."""
+    ids = np.zeros((24, 24), np.int64)
+    drawn = [0]
+    for number, p in enumerate(placed, start=1):
+        x0, y0, x1, y1 = p.box
+        dx, dy = (x1 - x0) * 0.1, (y1 - y0) * 0.1  # an object fills about two thirds of its box
+        part = ids[
+            max(round((y0 + dy) * 24), 0) : round((y1 - dy) * 24), max(round((x0 + dx) * 24), 0) : round((x1 - dx) * 24)
+        ]
+        part[:] = number
+        drawn.append(part.size)
+    left = np.bincount(ids.ravel(), minlength=len(drawn)).tolist()
+    return {p.category for p, n, all_ in zip(placed, left[1:], drawn[1:], strict=True) if n >= 0.3 * all_} >= wanted
+
+
+def _overlap(a: Box, b: Box) -> float:
     """Area that two boxes share, as a fraction of the smaller one."""
     w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(w, 0) * max(h, 0) / max(min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1])), 1e-9)
 
 
-def _paint(background: Drawing, placed: list[Placed], pixels: int) -> tuple[Image.Image, np.ndarray, list[float]]:
+def _paint(background: Traced, placed: list[Placed], pixels: int) -> tuple[Image.Image, np.ndarray, list[float]]:
     """Paint everything: the RGB canvas, the id buffer (pixels, pixels), and each object's visible fraction."""
     image = Image.new("RGBA", (pixels, pixels))
     canvas = ImageDraw.Draw(image)
     paint(canvas, background)
     drawn = []
     for number, p in enumerate(placed, start=1):
-        paint(canvas, p.drawing, number)
-        drawn.append(image.getchannel("A").histogram()[number])
+        paint(canvas, p.traced, number)
+        left, top, right, bottom = (round(v * pixels) for v in p.box)
+        drawn.append(image.crop((left - 2, top - 2, right + 3, bottom + 3)).getchannel("A").histogram()[number])
     alpha = image.getchannel("A")
-    left = alpha.histogram()
+    remains = alpha.histogram()
     visible = []
     for number, (p, area) in enumerate(zip(placed, drawn, strict=True), start=1):
         x0, y0, x1, y1 = p.box
         inside = (min(x1, 1) - max(x0, 0)) * (min(y1, 1) - max(y0, 0)) / max((x1 - x0) * (y1 - y0), 1e-9)
-        visible.append(left[number] / max(area, 1) * max(inside, 0))
+        visible.append(remains[number] / max(area, 1) * max(inside, 0))
     return image.convert("RGB"), np.asarray(alpha), visible
 
 
@@ -207,7 +225,7 @@ def _find(p: Placed, number: int, visible: float, ids: np.ndarray) -> Found:
 def _finish(canvas: Image.Image, rng: np.random.Generator) -> np.ndarray:
     """Average the fine pixels, perhaps blur, change the light, add noise: (size, size, 3) uint8."""
     image = canvas.reduce(SUPERSAMPLE)
-    blurred, radius = rng.random() < BLUR_CHANCE, rng.uniform(0.6, 1.2)
+    blurred, radius = rng.random() < BLUR_CHANCE, rng.uniform(*BLUR)
     contrast, light, sigma = rng.uniform(0.75, 1.1), rng.uniform(-18, 18), rng.uniform(*NOISE)
     if blurred:
         image = image.filter(ImageFilter.GaussianBlur(radius * image.width / 64))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .draw import Colour, Drawing, blob, line, oval, poly, rect, round_rect, shade
@@ -28,13 +30,16 @@ from .palette import (
     tone,
 )  # fmt: skip
 
+STEM: Colour = (110, 80, 54)
+EYE: Colour = (110, 66, 40)
+
 
 def draw_chair(rng: np.random.Generator) -> Drawing:
     """A wooden chair with rails or slats, one with a cushion, or a swivel chair."""
     c = tone(rng, (*WOODS, *WOODS, WHITE, RED, TEAL, DARK))
-    dark, kind = shade(c, -0.25), int(rng.integers(4))
+    dark, fabric, kind = shade(c, -0.25), tone(rng, FABRICS), int(rng.integers(4))
     if kind == 3:
-        c = tone(rng, FABRICS)
+        c = fabric
         base = [*line(DARK, 5, 50, 84, 24, 93), *line(DARK, 5, 50, 84, 76, 93), *line(DARK, 5, 50, 84, 50, 93)]
         base += [oval(DARK, x, 96, 4) for x in (24, 50, 76)] + [rect(GREY, 46.5, 66, 53.5, 86)]
         back = [
@@ -50,10 +55,9 @@ def draw_chair(rng: np.random.Generator) -> Drawing:
     elif kind == 1:
         out += [s for x in (40, 50, 60) for s in line(c, 4.5, x, 10, x, 56)] + line(c, 5, 29, 48, 71, 48)
     else:
-        fabric = tone(rng, FABRICS)
         out += [round_rect(fabric, 30, 9, 70, 48, 5), round_rect(shade(fabric, 0.2), 35, 14, 65, 43, 4)]
     out += [*line(c, 6, 28, 6, 29, 62), *line(c, 6, 72, 6, 71, 62), *line(c, 7, 28, 7, 72, 7)]
-    seat = tone(rng, FABRICS) if maybe(rng, 0.4) or kind == 2 else shade(c, 0.22)
+    seat = fabric if maybe(rng, 0.4) or kind == 2 else shade(c, 0.22)
     out += [poly(seat, 27, 56, 73, 56, 81, 68, 19, 68), rect(dark, 19, 68, 81, 73)]
     out += [*line(c, 6.5, 23, 72, 21, 97), *line(c, 6.5, 77, 72, 79, 97)]
     return out + (line(dark, 3.5, 23, 84, 77, 84) if maybe(rng) else [])
@@ -131,7 +135,8 @@ def _picture(rng: np.random.Generator) -> Drawing:
 
 def _fit(picture: Drawing, x0: float, y0: float, x1: float, y1: float) -> Drawing:
     """The unit square stretched to a rectangle."""
-    return [s._replace(points=[(x0 + u * (x1 - x0), y0 + v * (y1 - y0)) for u, v in s.points]) for s in picture]
+    w, h = x1 - x0, y1 - y0
+    return [s._replace(xy=tuple(y0 + v * h if i % 2 else x0 + v * w for i, v in enumerate(s.xy))) for s in picture]
 
 
 def draw_sofa(rng: np.random.Generator) -> Drawing:
@@ -164,34 +169,20 @@ def draw_sofa(rng: np.random.Generator) -> Drawing:
 
 def draw_plant(rng: np.random.Generator) -> Drawing:
     """Long leaves, a bush, a cactus or flowers, in a pot."""
-    pot, leaf, kind = (
-        tone(rng, (CLAY, CLAY, WHITE, TEAL, YELLOW, GREY)),
-        tone(rng, (LEAF, MOSS, (120, 176, 84))),
-        int(rng.integers(4)),
-    )
-    dark, out = shade(leaf, -0.22), []
+    pot, leaf = tone(rng, (CLAY, CLAY, WHITE, TEAL, YELLOW, GREY)), tone(rng, (LEAF, MOSS, (120, 176, 84)))
+    dark, kind = shade(leaf, -0.22), int(rng.integers(4))
+    out: Drawing = []
     if kind == 0:
         for i, angle in enumerate((-68, 66, -42, 40, -18, 20, 0)):
-            t, length = np.radians(angle + rng.normal(0, 5)), rng.uniform(52, 66)
-            dx, dy = float(np.sin(t)), float(-np.cos(t))
-            tip, mid = (50 + dx * length, 70 + dy * length), (50 + dx * length * 0.5, 70 + dy * length * 0.55)
-            out += [
-                blob(
-                    leaf if i % 2 else dark,
-                    50,
-                    72,
-                    mid[0] - dy * -7,
-                    mid[1] - dx * 7,
-                    *tip,
-                    mid[0] + dy * -7,
-                    mid[1] + dx * 7,
-                    steps=3,
-                )
-            ]
+            t, long = math.radians(angle + rng.normal(0, 5)), rng.uniform(52, 66)
+            dx, dy = math.sin(t), -math.cos(t)
+            x, y = 50 + dx * long / 2, 70 + dy * long / 2  # the middle of the leaf
+            tip = (50 + dx * long, 70 + dy * long)
+            out += [blob(leaf if i % 2 else dark, 50, 72, x + dy * 7, y - dx * 7, *tip, x - dy * 7, y + dx * 7)]
     elif kind == 1:
-        out += [*line(DARK_STEM, 5, 50, 74, 50, 50)]
-        out += [oval(dark if i % 3 == 0 else leaf if i % 3 == 1 else shade(leaf, 0.18), 50 + dx, 36 + dy, 13)
-                for i, (dx, dy) in enumerate(((-18, 12), (18, 12), (-22, -4), (22, -4), (0, 16), (-11, -18), (11, -18), (0, -4)))]  # fmt: skip
+        out += line(STEM, 5, 50, 74, 50, 50)
+        places = ((32, 48), (68, 48), (28, 32), (72, 32), (50, 52), (39, 18), (61, 18), (50, 32))
+        out += [oval((dark, leaf, shade(leaf, 0.18))[i % 3], x, y, 13) for i, (x, y) in enumerate(places)]
     elif kind == 2:
         out += [
             *line(leaf, 11, 50, 38, 30, 38, 30, 24),
@@ -206,10 +197,6 @@ def draw_plant(rng: np.random.Generator) -> Drawing:
                 *line(dark, 3.4, 50, 72, x, y),
                 *(oval(bloom, x + 7.5 * np.cos(a), y + 7.5 * np.sin(a), 6) for a in np.arange(5) * 1.257),
             ]
-            out += [oval(YELLOW if bloom[1] < 180 else BROWN_EYE, x, y, 5)]
+            out += [oval(YELLOW if bloom[1] < 180 else EYE, x, y, 5)]
         out += [oval(leaf, 38, 58, 14, 6, 35), oval(leaf, 62, 58, 14, 6, -35)]
     return [*out, poly(pot, 31, 72, 69, 72, 63, 99, 37, 99), round_rect(shade(pot, -0.15), 28, 67, 72, 76, 2)]
-
-
-DARK_STEM: Colour = (110, 80, 54)
-BROWN_EYE: Colour = (110, 66, 40)

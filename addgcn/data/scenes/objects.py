@@ -1,4 +1,4 @@
-"""The eighteen categories as drawings of one unit: `draw_object(category, rng)`."""
+"""The eighteen categories as drawings: `draw_object(category, rng)`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .animals import draw_cat, draw_dog, draw_person, draw_sheep
-from .draw import Drawing, bounds, move
+from .draw import Drawing
 from .furniture import draw_chair, draw_plant, draw_sofa, draw_table, draw_tv
 from .labels import CLASSES
 from .things import draw_bottle, draw_cup, draw_sink, draw_toilet
@@ -22,8 +22,5 @@ DRAWERS: dict[str, Callable[[np.random.Generator], Drawing]] = {
 
 
 def draw_object(category: int, rng: np.random.Generator) -> Drawing:
-    """A category drawn with random colours and style: its longer side is 1, its foot at the origin, y is down."""
-    drawing = DRAWERS[CLASSES[category]](rng)
-    x0, y0, x1, y1 = bounds(drawing)
-    k = 1 / max(x1 - x0, y1 - y0)
-    return move(drawing, -k * (x0 + x1) / 2, -k * y1, k)
+    """A category drawn with random colours and style, on a grid of 100 by 100, its foot at y = 100."""
+    return DRAWERS[CLASSES[category]](rng)

@@ -29,15 +29,15 @@ T = TypeVar("T")
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     """One of the options, each as likely."""
-    return options[int(rng.integers(len(options)))]
+    return options[int(rng.random() * len(options))]
 
 
 def tone(rng: np.random.Generator, options: Sequence[Colour], spread: float = 14) -> Colour:
     """One of the colours, a little lighter or darker and a little off."""
-    change = rng.normal(0, spread, 1) + rng.normal(0, spread / 2, 3)
-    r, g, b = (int(min(max(c + d, 0), 255)) for c, d in zip(pick(rng, options), change, strict=True))
+    light, *off = (spread * rng.standard_normal(4)).tolist()
+    r, g, b = (int(min(max(c + light + d / 3, 0), 255)) for c, d in zip(pick(rng, options), off, strict=True))
     return r, g, b
 
 
 def maybe(rng: np.random.Generator, chance: float = 0.5) -> bool:
-    return bool(rng.random() < chance)
+    return rng.random() < chance

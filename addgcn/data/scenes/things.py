@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .draw import Colour, Drawing, blob, line, move, oval, poly, rect, ring, round_rect, shade
+from .draw import Colour, Drawing, blob, line, oval, poly, rect, ring, round_rect, shade
 from .palette import (
     BLUE,
     BROWN,
@@ -167,23 +167,18 @@ def draw_sink(rng: np.random.Generator) -> Drawing:
 GREEN_CAP: Colour = (84, 150, 84)
 
 
-def draw_clutter(rng: np.random.Generator, front: bool) -> Drawing:
-    """A shape that is nothing, where it stands in the image: behind or among the objects, or before them."""
+def draw_clutter(rng: np.random.Generator) -> Drawing:
+    """A shape that is nothing: a box, a ball, a post, a patch or a tent."""
     c, kind = tone(rng, (*PAINTS, *WOODS, *FABRICS), 22), int(rng.integers(5))
-    second, k = shade(c, rng.uniform(-0.35, 0.35)), rng.uniform(0.10, 0.22) * (1.15 if front else 1)
+    second = shade(c, rng.uniform(-0.35, 0.35))
     if kind == 0:
-        out = [rect(c, -40, -60, 40, 0), rect(second, -40, -60, 40, -44), rect(second, -6, -60, 6, 0)]
-    elif kind == 1:
-        out = [oval(c, 0, -35, 35), oval(second, -10, -46, 12, 9)]
-    elif kind == 2:
-        out = [rect(c, -8, -150, 8, 0), *(rect(second, -8, y, 8, y + 18) for y in (-140, -100, -60))]
-    elif kind == 3:
-        points = [
-            v
-            for i in range(7)
-            for v in (float(np.cos(i * 0.9) * rng.uniform(25, 50)), float(np.sin(i * 0.9) * rng.uniform(25, 50) - 40))
-        ]
-        out = [blob(c, *points), oval(second, 5, -40, 14, 9, rng.uniform(0, 90))]
-    else:
-        out = [poly(c, -45, 0, 45, 0, rng.uniform(-30, 30), -80), poly(second, -25, 0, 25, 0, 0, -30)]
-    return move(out, rng.uniform(0, 1), rng.uniform(0.45, 1.05), k / 50, turn=rng.normal(0, 14))
+        return [rect(c, 10, 40, 90, 100), rect(second, 10, 40, 90, 56), rect(second, 44, 40, 56, 100)]
+    if kind == 1:
+        return [oval(c, 50, 65, 35), oval(second, 40, 54, 12, 9)]
+    if kind == 2:
+        return [rect(c, 45, 0, 55, 100), *(rect(second, 45, y, 55, y + 12) for y in (8, 34, 60))]
+    if kind == 3:
+        radii = rng.uniform(25, 50, (7, 2))
+        points = [(50 + rx * np.cos(i * 0.9), 60 + ry * np.sin(i * 0.9)) for i, (rx, ry) in enumerate(radii)]
+        return [blob(c, *(float(v) for p in points for v in p)), oval(second, 55, 60, 14, 9, rng.uniform(0, 90))]
+    return [poly(c, 5, 100, 95, 100, rng.uniform(20, 80), 20), poly(second, 25, 100, 75, 100, 50, 70)]
