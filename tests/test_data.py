@@ -200,7 +200,10 @@ def test_voc_targets_by_hand(tmp_path: Path, xml: bool) -> None:
 
 
 def test_voc_boxes(tmp_path: Path) -> None:
-    data = load("voc2007", "val", write_voc(tmp_path, xml=True))
+    base = write_voc(tmp_path, xml=True)
+    lines = base / "ImageSets" / "Main" / "cat_val.txt"
+    lines.write_bytes(b"\xef\xbb\xbf" + lines.read_bytes().replace(b"\n", b"\r\n"))  # as some editors save it
+    data = load("voc2007", "val", base)
     person, box = VOC_NAMES.index("person"), (0.0, 1.0, 8.0, 6.0)  # VOC counts from 1 and includes the last
     assert data.boxes(0) == [(person, box), (person, box)]
 
@@ -210,9 +213,11 @@ def test_voc_own_classes_from_xml(tmp_path: Path) -> None:
     base = write_voc(tmp_path, xml=True, class_files=False)
     for path in (base / "Annotations").glob("*.xml"):
         path.write_text(path.read_text().replace("<name>cat<", "<name>tea cup<"))
+    only_in_test = base / "Annotations" / "000003.xml"
+    only_in_test.write_text(only_in_test.read_text().replace("<name>dog<", "<name>ox<"))
     train, val = load("voc2007", "train", base), load("voc2007", "val", base)
-    assert train.classes == val.classes == ("dog", "person", "tea cup")
-    assert train.targets.tolist() == [[0, -1, 1], [1, 1, 0]]
+    assert train.classes == val.classes == ("dog", "ox", "person", "tea cup")
+    assert train.targets.tolist() == [[0, 0, -1, 1], [1, 0, 1, 0]]
 
 
 def test_voc2012_test_has_no_labels(tmp_path: Path) -> None:
@@ -239,6 +244,10 @@ def test_scenes(scenes_small: Path, split: str) -> None:
     image, target = data[3]
     assert image.mode == "RGB"
     assert {c for c, _ in data.boxes(3)} == set(target.nonzero().flatten().tolist())
+
+
+def test_scenes_keep_every_image(tmp_path: Path) -> None:
+    assert load("scenes", "id", write_coco(tmp_path, "id")).ids == ["a", "b", "c"]
 
 
 def test_scenes_made_on_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

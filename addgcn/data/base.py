@@ -154,7 +154,7 @@ def read_text(path: Path, what: str) -> str:
         InputError: it cannot be read, or is not text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}, {what}, is missing. Unpack the data set again.") from None
     except IsADirectoryError:
