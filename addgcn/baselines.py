@@ -7,7 +7,6 @@ GMP   backbone, global max pooling, one linear layer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from torch import Tensor, nn
 
@@ -32,10 +31,10 @@ class GAP(nn.Module, Pretrained):
     ) -> None:
         super().__init__()
         trunk_weights, model_weights = self._split_weights(weights)
-        self.classes = self._check_classes(num_classes, classes)
+        self.num_classes, self.classes = num_classes, self._check_classes(num_classes, classes)
         self.backbone = build_backbone(backbone, trunk_weights)
         self.backbone_is_given = isinstance(backbone, nn.Module)
-        self.classifier = nn.Linear(cast(int, self.backbone.out_channels), num_classes)
+        self.classifier = nn.Linear(self.backbone.out_channels, num_classes)
         if model_weights is not None:
             self.load_weights(model_weights)
 

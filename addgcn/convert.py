@@ -163,3 +163,28 @@ def _check_shapes(state: Mapping[str, Tensor]) -> None:
     for key, shape in expected.items():
         if tuple(state[key].shape) != shape:
             raise InputError(f"{key} has shape {tuple(state[key].shape)}; with {C} classes it should be {shape}.")
+
+
+def convert_file(checkpoint: str | Path, out: str | Path, data: str, backbone: str, order: str) -> tuple[str, ...]:
+    """`addgcn convert`: a released checkpoint file -> a folder for `load_model`; returns the classes' names.
+
+    Raises:
+        InputError: the checkpoint cannot be read or does not fit; see `read_released` and `from_released`.
+    """
+    from .data import VOC_CLASSES
+    from .data.coco import COCO_CLASSES
+    from .model import ADDGCN
+
+    classes = tuple({"coco": COCO_CLASSES, "voc": VOC_CLASSES}[data])
+    state = from_released(read_released(checkpoint))
+    C, dim = state["readout.weight"].shape
+    if len(classes) != C:
+        raise InputError(f"{checkpoint} has {C} classes, but {data} has {len(classes)}: say --data coco or voc.")
+    alphabetical = tuple(sorted(classes))
+    if order == "dataset":
+        state = reorder_classes(state, alphabetical, classes)
+    names = classes if order == "dataset" else alphabetical
+    model = ADDGCN(C, backbone=backbone, wiring="released", dim=dim, classes=names)
+    model.fill(state, str(checkpoint))
+    model.save_pretrained(out)
+    return names

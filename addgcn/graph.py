@@ -209,6 +209,7 @@ def concatenate(H: Tensor, Z_d: Tensor) -> Tensor:
 
 
 GRAPHS = ("none", "S", "D", "P-add", "P-mul", "P-cat", "D-S", "S-D", "I", "I-I")
+WIRINGS = ("paper", "released")
 CONVOLUTIONS = {"paper": GraphConvolution, "released": ReleasedConvolution}
 DYNAMIC = {"paper": DynamicAdjacency, "released": ReleasedDynamicAdjacency}
 
@@ -225,7 +226,7 @@ def build_graph(num_classes: int, dim: int, graph: str = "S-D", wiring: str = "p
         InputError: an unknown name; the nearest is named.
     """
     check_name("graph", graph, GRAPHS)
-    convolution = CONVOLUTIONS[check_name("wiring", wiring, CONVOLUTIONS)]
+    convolution = CONVOLUTIONS[check_name("wiring", wiring, WIRINGS)]
 
     def static() -> GraphLayer:
         return GraphLayer(StaticAdjacency(num_classes), convolution(dim))

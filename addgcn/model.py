@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor, nn
 
 from .backbone import build_backbone
 from .errors import InputError, check_name
-from .graph import build_graph
+from .graph import WIRINGS, build_graph
 from .heads import AverageScores, ReadoutScores, build_readout
 from .pretrained import Pretrained
 from .sam import ATTEND, MAPS, SAM, ConvRepresentation
+
+REPRESENTATIONS = ("sam", "conv")
 
 
 @dataclass
@@ -73,18 +74,18 @@ class ADDGCN(nn.Module, Pretrained):
         classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        check_name("wiring", wiring, ["paper", "released"])
-        check_name("representation", representation, ["sam", "conv"])
+        check_name("wiring", wiring, WIRINGS)
+        check_name("representation", representation, REPRESENTATIONS)
         check_name("maps", maps, MAPS)
         check_name("attend", attend, ATTEND)
         trunk_weights, model_weights = self._split_weights(weights)
-        self.classes = self._check_classes(num_classes, classes)
+        self.num_classes, self.classes = num_classes, self._check_classes(num_classes, classes)
         self.backbone = build_backbone(backbone, trunk_weights)
         self.backbone_is_given = isinstance(backbone, nn.Module)
         if dim < 1:
             raise InputError(f"dim must be at least 1, not {dim}.")
 
-        D = cast(int, self.backbone.out_channels)
+        D = self.backbone.out_channels
         if representation == "sam":
             activation = nn.LeakyReLU(0.2) if wiring == "paper" else nn.Identity()
             self.representation: nn.Module = SAM(D, num_classes, dim, maps, attend, activation)

@@ -28,7 +28,7 @@ class Pretrained(PyTorchModelHubMixin):
 
     architectures: ClassVar[dict[str, type[Pretrained]]] = {}
     classes: tuple[str, ...] | None
-    backbone: nn.Module
+    backbone: Any  # an nn.Module with out_channels, mean and std
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,101 @@
+"""What the training loop is fed: splits, seeded orders, seeded augmentation, cached features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
+
+from .baselines import GAP
+from .data import MultiLabelDataset, check_same_classes, load
+from .data.transforms import eval_transform, train_transform
+from .features import cached_features
+from .model import ADDGCN
+from .recipes import Recipe
+
+# The splits the literature trains on and reports. COCO's and VOC 2012's test labels are not public.
+TRAIN_SPLIT = {"scenes": "train", "coco2014": "train", "coco2017": "train", "voc2007": "trainval", "voc2012": "train"}
+EVAL_SPLIT = {"scenes": "id", "coco2014": "val", "coco2017": "val", "voc2007": "test", "voc2012": "val"}
+
+
+def open_data(
+    recipe: Recipe, data: str, root: str | Path | None, train_split: str | None, eval_split: str | None
+) -> tuple[MultiLabelDataset, MultiLabelDataset]:
+    """The two splits; with `recipe.holdout` the second is a part of the first, drawn by the seed."""
+    train_set = load(data, train_split or TRAIN_SPLIT.get(data, "train"), root)
+    if recipe.holdout > 0:
+        order = np.random.default_rng([recipe.seed, 1]).permutation(len(train_set))
+        cut = max(1, round(recipe.holdout * len(train_set)))
+        rest, held_out = sorted(order[cut:].tolist()), sorted(order[:cut].tolist())
+        return train_set.subset(rest), train_set.subset(held_out, split="holdout")
+    eval_set = load(data, eval_split or EVAL_SPLIT.get(data, "val"), root)
+    check_same_classes(train_set, eval_set)
+    return train_set, eval_set
+
+
+def items(
+    recipe: Recipe,
+    model: ADDGCN | GAP,
+    train_set: MultiLabelDataset,
+    eval_set: MultiLabelDataset,
+    accelerator: Accelerator,
+) -> tuple[Any, Any]:
+    """Images through their transforms; of a frozen backbone, its cached features."""
+    backbone, test_size = model.backbone, recipe.test_size or recipe.size
+    if recipe.frozen:
+        with accelerator.main_process_first():
+            mirror = recipe.augment == "flip"
+            where = accelerator.device
+            return (
+                cached_features(backbone, train_set, recipe.size, mirror, device=where),
+                cached_features(backbone, eval_set, test_size, device=where),
+            )
+    train_set.transform = train_transform(recipe.size, backbone.mean, backbone.std, recipe.augment)
+    eval_set.transform = eval_transform(test_size, backbone.mean, backbone.std)
+    return train_set, eval_set
+
+
+class EpochSampler(Sampler[int]):
+    """A new order in every epoch, from the seed. Yields epoch * N + i, so that a worker knows the epoch too."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length, self.seed, self.epoch = length, seed, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng([self.seed, 2, self.epoch]).permutation(self.length)
+        return iter((self.epoch * self.length + order).tolist())
+
+
+class SeededItems(Dataset):
+    """Items whose augmentation depends on (seed, epoch, image) alone, whichever process makes them."""
+
+    def __init__(self, items: Dataset, seed: int) -> None:
+        self.items, self.seed = items, seed
+
+    def __len__(self) -> int:
+        return len(self.items)  # type: ignore[arg-type]
+
+    def __getitem__(self, key: int) -> Any:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed((self.seed << 40) + key)
+            return self.items[key % len(self)]
+
+
+class FromFeatures(nn.Module):
+    """The model without its backbone: feature maps X (B, D, H', W') -> scores (B, C)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, X: Tensor) -> Tensor:
+        return self.model.from_features(X)  # type: ignore[operator]

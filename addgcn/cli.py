@@ -1,0 +1,204 @@
+"""The command line: train | evaluate | predict | convert | scenes.
+
+Bad input ends with one line that says what is wrong and what to do, and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional
+
+from .errors import InputError, check_name
+from .recipes import RECIPES, Recipe
+
+
+@dataclass
+class Train:
+    """Train a model and leave a run folder: the model, its log and curves, a checkpoint, a record.
+
+    Every setting of the recipe is a flag of its own, with the recipe's value as its default.
+    """
+
+    out: Path
+    """The run folder."""
+    data: str = "scenes"
+    """scenes, coco2014, coco2017, voc2007 or voc2012."""
+    root: Path | None = None
+    """The data set's folder; the scenes are made where it is left out."""
+    train_split: str | None = None
+    """By default what the literature trains on."""
+    eval_split: str | None = None
+    """By default what the literature evaluates on; for the scenes, id."""
+    recipe: str = "scenes"
+    """The recipe to begin with: one of those in addgcn/recipes.py."""
+    resume: bool = False
+    """Go on from the checkpoint in the run folder."""
+    settings: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
+
+    def run(self) -> None:
+        from .train import train
+
+        record = train(
+            self.settings, self.data, self.out, self.root, self.train_split, self.eval_split, resume=self.resume
+        )
+        if record:
+            show_metrics(
+                record["metrics"], f"{self.data} {record['data']['eval']['split']}, {record['duration_s']:.0f} s"
+            )
+            print(f"model, log and record: {self.out}")
+
+
+@dataclass
+class Evaluate:
+    """Score a trained model on a split: mAP, precision, recall and F1 as a table or as JSON."""
+
+    run_folder: Positional[Path]
+    """The run folder, or a folder written by save_pretrained."""
+    split: str | None = None
+    """The split, for instance id, ood or bg of the scenes; by default the one the run was evaluated on."""
+    data: str | None = None
+    """By default the data the run was trained on."""
+    root: Path | None = None
+    size: int | None = None
+    """Pixels of the square image; by default the recipe's test_size."""
+    batch_size: int = 64
+    workers: int = 2
+    mode: Literal["raw", "area", "11pt"] = "raw"
+    """How average precision is computed."""
+    per_class: bool = False
+    """Also print every category's average precision."""
+    json: bool = False
+    """Print JSON instead of the table."""
+
+    def run(self) -> None:
+        from .evaluate import evaluate_run
+
+        record = evaluate_run(
+            self.run_folder, self.split, self.data, self.root, self.size, self.batch_size, self.workers, self.mode
+        )
+        if self.json:
+            print(json.dumps(record, indent=1))
+            return
+        show_metrics(record["metrics"], f"{record['data']['name']} {record['data']['eval']['split']}")
+        if self.per_class:
+            for name, value in zip(record["classes"], record["metrics"]["AP"], strict=True):
+                print(f"  {name:<16}" + ("    no positive" if value is None else f"{value:7.2f}"))
+
+
+@dataclass
+class Predict:
+    """Name what is on photographs: ranked categories with scores, and a figure of the maps behind them."""
+
+    run_folder: Positional[Path]
+    """The run folder, or a folder written by save_pretrained."""
+    photos: Positional[list[Path]]
+    """Image files."""
+    top: int = 5
+    """How many categories to print and draw."""
+    size: int | None = None
+    """Pixels of the square image; by default the recipe's test_size."""
+    out: Path | None = None
+    """Where the figures go, as NAME_maps.png; by default predictions/ in the run folder."""
+
+    def run(self) -> None:
+        from .evaluate import predict_photos
+
+        out = self.out or self.run_folder / "predictions"
+        for photo, ranked, figure in predict_photos(self.run_folder, self.photos, out, self.top, self.size):
+            print(f"{photo}")
+            for name, score in ranked:
+                print(f"  {score:5.3f}  {name}{'' if score > 0.5 else '   (below 0.5: not predicted)'}")
+            print(f"  figure: {figure}")
+
+
+@dataclass
+class Convert:
+    """Turn a checkpoint of the released code (.pth) into a folder that load_model and evaluate read."""
+
+    checkpoint: Positional[Path]
+    out: Positional[Path]
+    data: Literal["coco", "voc"] = "coco"
+    """Which classes it has. The released COCO checkpoint orders them alphabetically."""
+    backbone: str = "resnet101"
+    order: Literal["dataset", "alphabetical"] = "dataset"
+    """The order of the scores afterwards: the data set's own (COCO: by category id), or as they were."""
+
+    def run(self) -> None:
+        from .convert import convert_file
+
+        classes = convert_file(self.checkpoint, self.out, self.data, self.backbone, self.order)
+        print(f"{self.out}: ADDGCN with {len(classes)} classes, {classes[0]!r} first")
+
+
+@dataclass
+class Scenes:
+    """Write the drawn scenes as a genuine COCO or VOC folder."""
+
+    root: Positional[Path]
+    size: int = 64
+    """Pixels of the square images."""
+    layout: Literal["coco", "voc"] = "coco"
+    seed: int = 0
+    workers: int = 2
+
+    def run(self) -> None:
+        from .data.scenes.write import write_scenes
+
+        print(write_scenes(self.root, size=self.size, seed=self.seed, layout=self.layout, workers=self.workers))
+
+
+COMMANDS = {"train": Train, "evaluate": Evaluate, "predict": Predict, "convert": Convert, "scenes": Scenes}
+
+
+def parse(argv: list[str]) -> Any:
+    """The command with its arguments. The recipe is looked up first: it gives the other flags their defaults.
+
+    Raises:
+        InputError: a command or a recipe that does not exist; the nearest is named.
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        lines = [f"  {name:<10}{(cls.__doc__ or '').splitlines()[0]}" for name, cls in COMMANDS.items()]
+        print("addgcn COMMAND ..., and addgcn COMMAND --help for its arguments\n\n" + "\n".join(lines))
+        sys.exit(0)
+    command = COMMANDS[check_name("command", argv[0], COMMANDS)]
+    if command is not Train:
+        return tyro.cli(command, args=argv[1:], prog=f"addgcn {argv[0]}")
+    name = next((b for a, b in zip(argv, [*argv[1:], ""], strict=True) if a == "--recipe"), "scenes")
+    name = next((a.removeprefix("--recipe=") for a in argv if a.startswith("--recipe=")), name)
+    defaults = RECIPES[check_name("recipe", name, RECIPES)]
+    return tyro.cli(
+        Train, args=argv[1:], prog="addgcn train", default=Train(tyro.MISSING, recipe=name, settings=defaults)
+    )
+
+
+def show_metrics(metrics: dict[str, Any], title: str) -> None:
+    """A table of one row, as the field prints them; all values in percent."""
+    names = ["mAP", "CP", "CR", "CF1", "OP", "OR", "OF1"]
+    print(f"{title}: {metrics['num_samples']} images")
+    print("  " + "".join(f"{name:>7}" for name in names) + "   top 3:" + "".join(f"{n:>7}" for n in names[1:]))
+    values = "".join(f"{metrics[name]:7.2f}" for name in names)
+    print("  " + values + " " * 9 + "".join(f"{metrics['top3'][name]:7.2f}" for name in names[1:]))
+    if metrics["absent"]:
+        print(f"  without a positive, left out of the means: {', '.join(map(str, metrics['absent']))}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of the `addgcn` command."""
+    try:
+        parse(sys.argv[1:] if argv is None else argv).run()
+    except InputError as error:
+        print(f"addgcn: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("addgcn: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

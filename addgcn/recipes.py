@@ -1,0 +1,162 @@
+"""Recipes: one frozen dataclass per published or measured setting. Change one with `dataclasses.replace`.
+
+RECIPES["paper"]         section 4.2 to the letter, with its learning rates of 0.5 and 0.05
+RECIPES["released"]      what the authors' code runs: learning rates ten times smaller, other wiring
+RECIPES["scenes"]        the embedded drawn scenes, end to end
+RECIPES["scenes-heads"]  the same with the trunk frozen and its features cached: seconds a run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from inspect import signature
+from typing import Any, Literal
+
+from .baselines import GAP, GMP
+from .errors import InputError, check_name
+from .graph import GRAPHS, WIRINGS
+from .heads import READOUTS
+from .model import ADDGCN, REPRESENTATIONS
+from .sam import ATTEND, MAPS
+
+MODELS: dict[str, type[ADDGCN] | type[GAP]] = {"addgcn": ADDGCN, "gap": GAP, "gmp": GMP}
+
+
+PARTS = {
+    "wiring": WIRINGS,
+    "representation": REPRESENTATIONS,
+    "maps": MAPS,
+    "graph": GRAPHS,
+    "readout": READOUTS,
+    "attend": ATTEND,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run, but for the data: the model, what it sees, how it learns."""
+
+    # The model; see ADDGCN for these. A baseline takes only backbone and weights.
+
+    model: str = "addgcn"  # addgcn, gap or gmp
+    backbone: str = "resnet101"  # resnet18 to resnet152, efficientnet-lite0, scenes, timm/NAME
+    weights: str | None = "imagenet"  # the backbone's: None, imagenet, scenes, or a .safetensors file
+    wiring: str = "paper"  # paper or released
+    representation: str = "sam"  # sam or conv (figure 3)
+    maps: str = "cls-gmp"  # cls-gmp, gap-cls or gmp-cls (table 6)
+    graph: str = "S-D"  # none, S, D, P-add, P-mul, P-cat, D-S, S-D (table 4), I, I-I
+    readout: str = "bi"  # bi, sum, avg or max (table 5)
+    attend: str = "sum"  # sum (eq. 1) or mean
+    dim: int = 1024  # width of the nodes
+
+    # What it sees.
+
+    size: int = 448  # pixels of the square image, in training
+    test_size: int | None = None  # in evaluation; None: the same
+    augment: Literal["multiscale", "flip", "none"] = "multiscale"  # see addgcn.data.transforms
+
+    # How it learns.
+
+    epochs: int = 50  # passes over the training split
+    batch_size: int = 16  # images per process and step
+    accumulate: int = 1  # steps whose gradients are added before the weights move
+    optimizer: Literal["sgd", "adamw"] = "sgd"  # with momentum, or AdamW
+    lr: float = 0.05  # of everything but the backbone
+    lr_trunk: float = 0.005  # of the backbone; 0 freezes it, and its features are computed once and cached
+    momentum: float = 0.9  # for "sgd"
+    weight_decay: float = 1e-4  # of every parameter
+    schedule: Literal["step", "cosine"] = "step"  # of both learning rates
+    milestones: tuple[int, ...] = (30, 40)  # epochs at which "step" multiplies the learning rates by 0.1
+    warmup: float = 0.0  # epochs over which the learning rates rise from zero
+    clip: float = 10.0  # largest norm of the gradient; 0: no clipping
+    over: Literal["mean", "sum"] = "mean"  # the loss over the classes
+    ema: float = 0.0  # decay of the averaged weights that are evaluated and saved; 0: none
+
+    # How it runs.
+
+    precision: Literal["no", "bf16", "fp16"] = "no"  # of the training steps; evaluation is in float32
+    channels_last: bool = True  # the faster layout of images in memory
+    workers: int = 4  # processes that decode images
+    evaluate_every: int = 1  # epochs
+    holdout: float = 0.0  # > 0: evaluate on this part of the training split, which is then not trained on
+    seed: int = 0  # of weights, order and augmentation
+
+    def __post_init__(self) -> None:
+        check_name("model", self.model, MODELS)
+        for field in fields(self):
+            if field.name in ("augment", "optimizer", "schedule", "over", "precision"):
+                check_name(field.name, getattr(self, field.name), _choices(str(field.type)))
+        for name, known in PARTS.items():
+            check_name(name, getattr(self, name), known)
+        at_least_one = ("dim", "size", "epochs", "batch_size", "accumulate", "evaluate_every")
+        for name in at_least_one:
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("lr", "lr_trunk", "momentum", "weight_decay", "warmup", "clip", "workers", "seed"):
+            if not getattr(self, name) >= 0:  # also catches NaN
+                raise InputError(f"{name} must not be negative, but is {getattr(self, name)}.")
+        if not 0 <= self.ema < 1 or not 0 <= self.holdout < 1:
+            raise InputError(f"ema ({self.ema}) and holdout ({self.holdout}) must lie in [0, 1).")
+        if self.frozen and self.augment == "multiscale":
+            raise InputError(
+                "lr_trunk=0 freezes the backbone and caches its features, which random crops do not allow: "
+                "take augment='flip' or 'none'."
+            )
+
+    @property
+    def frozen(self) -> bool:
+        return self.lr_trunk == 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "milestones": list(self.milestones)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The way back.
+
+        Raises:
+            InputError: a setting this version does not know (the nearest is named) or a bad value.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            check_name("setting", name, known)
+        return cls(**{**values, "milestones": tuple(values.get("milestones", (30, 40)))})
+
+    def build(self, num_classes: int, classes: Sequence[str] | None = None) -> ADDGCN | GAP:
+        """The model of this recipe, an `ADDGCN` or a baseline."""
+        cls = MODELS[self.model]
+        known = signature(cls).parameters
+        settings = {k: v for k, v in asdict(self).items() if k in known}
+        return cls(num_classes, classes=classes, **settings)
+
+
+def _choices(annotation: str) -> list[str]:
+    """The values of an annotation "Literal['a', 'b']", as dataclasses keep it (a string)."""
+    return [part.strip("'\" ") for part in annotation[annotation.index("[") + 1 : -1].split(",")]
+
+
+RECIPES: dict[str, Recipe] = {
+    "paper": Recipe(lr=0.5, lr_trunk=0.05, batch_size=18, test_size=512, over="sum"),
+    "released": Recipe(wiring="released", lr=0.05, lr_trunk=0.005, batch_size=16),
+    "scenes": Recipe(
+        backbone="scenes",
+        weights="scenes",
+        attend="mean",
+        dim=64,
+        size=64,
+        augment="flip",
+        epochs=6,
+        batch_size=64,
+        lr=0.01,
+        lr_trunk=0.005,
+        schedule="cosine",
+        warmup=0.5,
+        over="sum",
+        workers=1,
+    ),
+}
+RECIPES["scenes-heads"] = Recipe(
+    **{**asdict(RECIPES["scenes"]), "lr_trunk": 0.0, "epochs": 15, "warmup": 0.75, "workers": 0, "evaluate_every": 5}
+)

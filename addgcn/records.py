@@ -1,0 +1,126 @@
+"""Records: a measured number exists as what ran, on what, with what, and what came out.
+
+A record is a flat JSON object. `addgcn train` and `addgcn evaluate` write one beside the model; the records that
+the book quotes are JSON lines in this package, in `addgcn/records/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import InputError
+
+PACKAGE = Path(__file__).parent
+FOLDER = PACKAGE / "records"
+LIBRARIES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "timm")
+
+
+def make_record(kind: str, **parts: Any) -> dict[str, Any]:
+    """A record of something that just ran: `parts`, and what all records share. Its id is a digest of the rest."""
+    record = {
+        "kind": kind,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": {"version": version_of("addgcn"), "digest": code_digest()},
+        "machine": {"device": device_name(), "threads": torch.get_num_threads(), "python": platform.python_version()},
+        "libraries": {name: v for name in LIBRARIES if (v := version_of(name)) is not None},
+        **parts,
+    }
+    text = json.dumps(record, sort_keys=True)
+    return {"id": hashlib.sha256(text.encode()).hexdigest()[:16], **record}
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON atomically: the file is whole or it is the old one.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(json.dumps(value, indent=1) + "\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error.strerror}. Free some space or choose another folder.") from error
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: no such file, or damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}).") from error
+
+
+def load_records(name: str) -> list[dict[str, Any]]:
+    """The committed records `addgcn/records/NAME.jsonl`, in the order in which they were measured.
+
+    Raises:
+        InputError: there are none of that name, or a line is damaged.
+    """
+    path = FOLDER / f"{name}.jsonl"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.jsonl"))) or "none"
+        raise InputError(f"there are no records {name!r}. There are: {known}.")
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines() if line]
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} has a damaged line ({error}).") from error
+
+
+def append_record(name: str, record: Mapping[str, Any]) -> None:
+    """Add a line to `addgcn/records/NAME.jsonl`."""
+    with open(FOLDER / f"{name}.jsonl", "a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 digest of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """A digest over the library's source, so that a record says which code ran even outside of git."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def device_name() -> str:
+    """What the numbers were computed on: the GPU's name, or the processor's."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def version_of(package: str) -> str | None:
+    """The installed version of a package, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,254 @@
+"""The training loop, in full view: read it from `train` downwards.
+
+    data -> model -> optimiser -> for every epoch: for every batch: scores, loss, gradients, step; then evaluate, save
+
+Everything random depends on (seed, epoch, image) alone, not on how the loop came there. So a run that was killed
+and resumed ends with the very weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from .baselines import GAP
+from .batches import EpochSampler, FromFeatures, SeededItems, items, open_data
+from .errors import InputError
+from .losses import multilabel_loss
+from .metrics import Metrics, MultiLabelMetrics
+from .model import ADDGCN
+from .recipes import Recipe
+from .records import make_record, write_json
+from .runs import Log, describe, open_run, restore, save_checkpoint, save_scores, sha256_of
+
+
+def train(
+    recipe: Recipe,
+    data: str,
+    out: str | Path,
+    root: str | Path | None = None,
+    train_split: str | None = None,
+    eval_split: str | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train `recipe` on a data set and leave a run folder `out`: model, log, curves, checkpoint, record.
+
+    Args:
+        data, root: as for `addgcn.data.load`.
+        train_split, eval_split: by default the ones the literature uses (VOC 2007: trainval and test). The last
+            epoch's weights are kept, whatever the evaluations say: nothing is selected on a test split.
+        resume: go on from the last checkpoint in `out`.
+
+    Returns:
+        The run's record.
+
+    Raises:
+        InputError: data, recipe or folder are wrong, or the loss is no longer finite.
+    """
+    out = Path(out)
+    accelerator = Accelerator(
+        mixed_precision=recipe.precision,
+        gradient_accumulation_steps=recipe.accumulate,
+        step_scheduler_with_optimizer=False,
+    )
+    main = accelerator.is_main_process
+    where = {"name": data, "root": None if root is None else str(Path(root).absolute())}
+    checkpoint = open_run(out, recipe, where, resume, main)
+    accelerator.wait_for_everyone()
+    began = time.time()
+
+    # --- data: batches of (images or cached features, targets)
+    train_set, eval_set = open_data(recipe, data, root, train_split, eval_split)
+    set_seed(recipe.seed)
+    model = recipe.build(len(train_set.classes), train_set.classes)
+    train_items, eval_items = items(recipe, model, train_set, eval_set, accelerator)
+    sampler = EpochSampler(len(train_items), recipe.seed)
+    train_loader = DataLoader(
+        SeededItems(train_items, recipe.seed),
+        recipe.batch_size,
+        sampler=sampler,
+        num_workers=recipe.workers,
+        persistent_workers=recipe.workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        drop_last=True,
+    )
+    eval_loader = DataLoader(eval_items, recipe.batch_size, num_workers=recipe.workers)
+
+    # --- model and optimiser: the backbone has its own learning rate, and none when it is frozen
+    net: nn.Module = FromFeatures(model) if recipe.frozen else model
+    if recipe.channels_last:
+        net = net.to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(recipe, model)
+    net, optimizer, train_loader, eval_loader = accelerator.prepare(net, optimizer, train_loader, eval_loader)
+    average = (
+        AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True) if recipe.ema else None
+    )
+    steps_per_epoch = len(train_loader)
+    if steps_per_epoch == 0:
+        raise InputError(
+            f"{len(train_items)} training images make no batch of {recipe.batch_size} on each of "
+            f"{accelerator.num_processes} processes: take a smaller batch_size."
+        )
+
+    first_epoch, seconds = 0, 0.0
+    if checkpoint is not None:
+        restore(checkpoint, accelerator, model, average, optimizer)
+        first_epoch, seconds = checkpoint["epoch"], checkpoint["seconds"]
+    log = Log(out, first_epoch) if main else None
+    bar = tqdm(
+        total=recipe.epochs * steps_per_epoch * recipe.batch_size * accelerator.num_processes,
+        initial=first_epoch * steps_per_epoch * recipe.batch_size * accelerator.num_processes,
+        unit="img",
+        unit_scale=True,
+        disable=not main,
+        mininterval=1.0,
+        smoothing=0.05,
+    )
+
+    # --- the loop
+    for epoch in range(first_epoch, recipe.epochs):
+        bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
+        sampler.epoch = epoch
+        set_seed(recipe.seed + 1000 * (epoch + 1) + accelerator.process_index)  # for dropout, where a backbone has it
+        net.train()
+        if recipe.frozen:
+            model.backbone.eval()  # its normalisation stays as it was, too
+        losses: list[Tensor] = []
+        for batch, (images, targets) in enumerate(train_loader):
+            step = epoch * steps_per_epoch + batch
+            factor = lr_factor(recipe, step, steps_per_epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * factor
+            with accelerator.accumulate(net):
+                scores = net(images)  # (B, C)
+                loss = multilabel_loss(scores, targets, recipe.over)
+                accelerator.backward(loss)
+                if accelerator.sync_gradients and recipe.clip > 0:
+                    accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
+                optimizer.step()
+                optimizer.zero_grad()
+            if average is not None and accelerator.sync_gradients:
+                average.update_parameters(model)
+            losses.append(loss.detach())
+            if batch % 50 == 49 or batch + 1 == steps_per_epoch:
+                check_finite(losses, epoch * steps_per_epoch, out)
+            bar.update(recipe.batch_size * accelerator.num_processes)
+
+        row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * steps_per_epoch}
+        row["train_loss"] = torch.stack(losses).mean().item()
+        row |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
+        last = epoch + 1 == recipe.epochs
+        if last or (epoch + 1) % recipe.evaluate_every == 0:
+            judge: Any = model if average is None else average.module
+            scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
+            metrics = compute_metrics(scores, targets, train_set.classes)
+            row |= {"mAP": metrics.mAP, "CF1": metrics.CF1, "OF1": metrics.OF1}
+            bar.set_postfix(loss=f"{row['train_loss']:.3f}", mAP=f"{metrics.mAP:.2f}")
+        row["seconds"] = round(seconds + time.time() - began, 2)
+        if log is not None:
+            log.write(row)
+            save_checkpoint(out, recipe, epoch + 1, row["seconds"], accelerator, model, average, optimizer)
+        accelerator.wait_for_everyone()
+    bar.close()
+
+    # --- what stays: the model, the scores it was judged by, the record
+    judge = model if average is None else average.module
+    if first_epoch >= recipe.epochs:  # resumed after the last epoch: only this part is left to do
+        scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
+        metrics = compute_metrics(scores, targets, train_set.classes)
+    record = make_record(
+        "train",
+        recipe=recipe.as_dict(),
+        seed=recipe.seed,
+        data={"name": data, "train": describe(train_set), "eval": describe(eval_set)},
+        processes=accelerator.num_processes,
+        duration_s=round(seconds + time.time() - began, 2),
+        scores_sha256=sha256_of(scores),
+        metrics=metrics.as_dict(),
+    )
+    if log is not None:
+        log.close()
+        judge.save_pretrained(out)
+        save_scores(out / f"scores_{eval_set.split}.npz", scores, targets, eval_set)
+        write_json(out / "record.json", record)
+    accelerator.wait_for_everyone()
+    return record
+
+
+# --- what the loop uses
+
+
+def build_optimizer(recipe: Recipe, model: ADDGCN | GAP) -> torch.optim.Optimizer:
+    """SGD with momentum or AdamW; the backbone's parameters with a learning rate of their own (section 4.2)."""
+    trunk = list(model.backbone.parameters())
+    in_trunk = set(map(id, trunk))
+    groups = [{"name": "head", "params": [p for p in model.parameters() if id(p) not in in_trunk], "lr": recipe.lr}]
+    if recipe.frozen:
+        model.backbone.requires_grad_(False)
+    else:
+        groups.append({"name": "trunk", "params": trunk, "lr": recipe.lr_trunk})
+    for group in groups:
+        group["base_lr"] = group["lr"]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+
+
+def lr_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """What both learning rates are multiplied with at a step: a linear rise, then steps down or half a cosine."""
+    warmup = recipe.warmup * steps_per_epoch
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if recipe.schedule == "step":
+        return 0.1 ** sum(step >= milestone * steps_per_epoch for milestone in recipe.milestones)
+    progress = (step - warmup) / (recipe.epochs * steps_per_epoch - warmup)
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def check_finite(losses: list[Tensor], first_step: int, out: Path) -> None:
+    """Stop at the first loss that is NaN or infinite. Asked now and then: each look waits for the device.
+
+    Raises:
+        InputError: with the step; the last epoch's checkpoint is as it was.
+    """
+    broken = (~torch.stack(losses).isfinite()).nonzero()
+    if len(broken):
+        kept = "the last epoch's checkpoint is kept" if (out / "checkpoint.pt").exists() else "no epoch was complete"
+        raise InputError(
+            f"the loss is {losses[int(broken[0])].item()} at step {first_step + int(broken[0])}: the training has "
+            f"diverged; {kept}. Try a learning rate ten times smaller (lr, lr_trunk), warm-up, or attend='mean'."
+        )
+
+
+@torch.no_grad()
+def collect_scores(model: Any, frozen: bool, loader: DataLoader, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+    """Scores (N, C) and targets (N, C) of a whole split, on the CPU of every process, each image exactly once.
+
+    In float32, whatever the training ran in: half precision makes ties, which cost up to a point of mAP.
+    """
+    model.eval()
+    scores, targets = [], []
+    for images, y in loader:
+        X = images if frozen else model.backbone(images)  # (B, D, H', W')
+        s = model.from_features(X)  # (B, C)
+        s, y = accelerator.gather_for_metrics((s, y))  # without the repeats that fill up the last batch
+        scores.append(s.float().cpu())
+        targets.append(y.cpu())
+    return torch.cat(scores), torch.cat(targets)
+
+
+def compute_metrics(scores: Tensor, targets: Tensor, classes: tuple[str, ...], mode: str = "raw") -> Metrics:
+    """All metrics of scores (N, C) and targets (N, C)."""
+    metrics = MultiLabelMetrics(len(classes), classes=classes, mode=mode)
+    metrics.update(scores, targets)
+    return metrics.compute()
