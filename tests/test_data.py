@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 from torch.utils.data import DataLoader
 
 from addgcn.data import (
+    COCO_CLASSES,
     DATASETS,
     VOC_CLASSES,
     cache_dir,
@@ -113,7 +114,7 @@ def test_coco_sample(shared: Callable[[str], Path], split: str, total: int, unla
     data = load("coco2017", split, root)
     assert len(data) == total - unlabelled
     assert len(load("coco2017", split, root, drop_unlabelled=False)) == total
-    assert data.classes[:3] == ("person", "bicycle", "car")  # COCO's own order
+    assert data.classes == COCO_CLASSES  # COCO's own order, by category id
     alphabetical = json.loads((root / "annotations" / "category.json").read_text())
     order = sorted(alphabetical, key=alphabetical.__getitem__)
     targets = data.targets[:, class_permutation(data.classes, order)]
@@ -293,6 +294,28 @@ def test_pickles_small_and_works_in_workers(tmp_path: Path) -> None:
     images, targets = next(iter(DataLoader(copy, batch_size=2, num_workers=1)))
     assert images.shape == (2, 3, 4, 4)
     assert torch.equal(targets, data.targets)
+
+
+@pytest.mark.parametrize("layout", ["coco", "voc"])
+def test_subset(tmp_path: Path, layout: str) -> None:
+    """The images, targets and boxes of a subset, and of a subset of it, are those of the whole."""
+    if layout == "coco":
+        whole = load("coco2017", "train", write_coco(tmp_path), drop_unlabelled=False)
+    else:
+        write_voc(tmp_path, xml=True)
+        whole = load("voc2007", "trainval", tmp_path)
+    part = whole.subset([2, 0], split="holdout")
+    for data, rows in ((part, [2, 0]), (part.subset([1]), [0]), (part.subset([0]), [2]), (part.subset([]), [])):
+        assert len(data) == len(rows) == len(data.targets)
+        for i, row in enumerate(rows):
+            assert data.path(i) == whole.path(row)
+            assert data.ids[i] == whole.ids[row]
+            assert data.boxes(i) == whole.boxes(row)
+            assert torch.equal(data[i][1], whole.targets[row])
+        with pytest.raises(IndexError):
+            data[len(rows)]
+    assert (part.split, len(whole)) == ("holdout", 3 if layout == "coco" else 4)
+    assert part.digest() != whole.digest()
 
 
 def test_digest(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from addgcn.data.base import MultiLabelDataset, check_same_classes, class_permutation
-from addgcn.data.coco import read_coco
+from addgcn.data.coco import COCO_CLASSES, read_coco
 from addgcn.data.images import open_image
 from addgcn.data.voc import VOC_CLASSES, is_voc, read_voc
 from addgcn.errors import InputError, check_name
 
 __all__ = [
+    "COCO_CLASSES",
     "DATASETS",
     "VOC_CLASSES",
     "MultiLabelDataset",

@@ -15,11 +15,25 @@ import torch
 from addgcn.data.base import Box, MultiLabelDataset, check_files, first_duplicate
 from addgcn.errors import InputError
 
+#: COCO's 80 categories, in the order of their ids: the order of `load("coco2014", ...).classes`.
+COCO_CLASSES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
+    "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis",
+    "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich",
+    "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed",
+    "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven",
+    "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier",
+    "toothbrush",
+)  # fmt: skip
+
 
 class CocoDataset(MultiLabelDataset):
     """A `MultiLabelDataset` that keeps the boxes of the annotation file."""
 
-    _starts: np.ndarray  # (N + 1,): the objects of image i are rows _starts[i] to _starts[i + 1]
+    # Of the whole split, also in a `subset`, whose `rows` lead here.
+    _starts: np.ndarray  # (N + 1,): the objects of image i are those from _starts[i] to _starts[i + 1]
     _labels: np.ndarray  # (M,): class index of each object
     _corners: np.ndarray  # (M, 4): x0, y0, x1, y1
 
@@ -30,8 +44,8 @@ class CocoDataset(MultiLabelDataset):
         Boxes refer to the image's `width` and `height` in that file. Objects without a box are left out.
         """
         i = self.rows[i]
-        rows = slice(self._starts[i], self._starts[i + 1])
-        pairs = zip(self._labels[rows].tolist(), self._corners[rows].tolist(), strict=True)
+        objects = slice(self._starts[i], self._starts[i + 1])
+        pairs = zip(self._labels[objects].tolist(), self._corners[objects].tolist(), strict=True)
         return [(label, tuple(box)) for label, box in pairs if box[0] == box[0]]  # NaN: no box
 
 
