@@ -1,4 +1,4 @@
-"""Small COCO and VOC folders for the tests of the loaders."""
+"""Small COCO and VOC folders for the tests of the loaders, and what a message about one must be."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from addgcn.errors import InputError
 
 CATEGORIES = [{"id": 7, "name": "zebra"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "cat"}]  # by id: dog cat zebra
 
@@ -82,3 +84,15 @@ def voc_xml(labels: tuple[int, ...]) -> str:
                 "<part><name>head</name></part></object>"
             )
     return f"<annotation><size><width>8</width><height>6</height></size>{objects}</annotation>"
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def check_message(error: InputError, path: Path | str) -> None:
+    """One line, naming the file, and nothing chained beneath it for a reader to wade through."""
+    assert str(path) in str(error)
+    assert "\n" not in str(error)
+    assert error.__suppress_context__ or error.__context__ is None
