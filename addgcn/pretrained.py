@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -19,7 +19,22 @@ from torch import Tensor, nn
 
 from .errors import InputError, check_name
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+MODEL_CARD = """---
+library_name: addgcn
+pipeline_tag: image-classification
+tags: [multi-label]
+---
+# {name}
+
+A model for multi-label image recognition, after ADD-GCN (Ye et al., ECCV 2020). Its settings are in `config.json`,
+its weights in `model.safetensors`. To use it:
+
+    from addgcn import load_model
+    model = load_model("this folder")
+
+Categories, in the order of the scores: {categories}.
+"""
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".tar"}
 
 
@@ -95,13 +110,35 @@ class Pretrained(PyTorchModelHubMixin):
             config["backbone"] = None  # a module cannot be written down; from_pretrained asks for it
         return config
 
+    def save_pretrained(self, save_directory: str | Path, *, push_to_hub: bool = False, **kwargs: Any) -> str | None:
+        """Write `model.safetensors`, `config.json` and, where there is none, a short `README.md`.
+
+        Each file appears whole or not at all, and a stop in the middle leaves the former ones. With `push_to_hub`
+        it is huggingface_hub's own method, which takes its further arguments.
+
+        Raises:
+            InputError: the folder cannot be written, or the disk is full.
+        """
+        if push_to_hub:
+            return super().save_pretrained(save_directory, push_to_hub=True, **kwargs)
+        folder = Path(save_directory)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._save_pretrained(folder)
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"cannot save the model to {folder}: {reason}. What was there before is kept.") from error
+        return None
+
     def _save_pretrained(self, save_directory: Path) -> None:
         assert isinstance(self, nn.Module)
         state = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
-        temporary = save_directory / f".{WEIGHTS}.tmp"
-        save_file(state, temporary, metadata={"format": "pt"})
-        os.replace(temporary, save_directory / WEIGHTS)
-        (save_directory / CONFIG).write_text(json.dumps(self.saved_config(), indent=2) + "\n")
+        config = json.dumps(self.saved_config(), indent=2) + "\n"
+        _write(save_directory / WEIGHTS, lambda path: save_file(state, path, metadata={"format": "pt"}))
+        _write(save_directory / CONFIG, lambda path: path.write_text(config))
+        if not (save_directory / CARD).exists():
+            text = MODEL_CARD.format(name=type(self).__name__, categories=", ".join(self.classes or ()) or "unnamed")
+            _write(save_directory / CARD, lambda path: path.write_text(text, encoding="utf-8"))
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any):
@@ -141,6 +178,16 @@ class Pretrained(PyTorchModelHubMixin):
         model.load_weights(path)
         assert isinstance(model, nn.Module)
         return model.eval()
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside `path` and move into place, so that `path` is never half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
