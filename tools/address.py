@@ -39,7 +39,8 @@ def rewrite(text: str, old: tuple[str, str], new: tuple[str, str]) -> str:
     """Every form of the old address in a text, made new."""
     owner, name = (re.escape(part) for part in old)
     text = re.sub(BEFORE + rf"{owner}/{name}(?![A-Za-z0-9_-])", lambda m: m[1] + "/".join(new), text)
-    return re.sub(rf"\b{owner}\.github\.io/{name}(?![A-Za-z0-9_-])", f"{new[0].lower()}.github.io/{new[1]}", text)
+    # Pages has the owner in small letters.
+    return re.sub(rf"\b(?i:{owner})\.github\.io/{name}(?![A-Za-z0-9_-])", f"{new[0].lower()}.github.io/{new[1]}", text)
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
