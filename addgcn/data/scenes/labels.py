@@ -21,12 +21,12 @@ SPLIT_NUMBER = {"train": 0, "id": 1, "ood": 2, "bg": 3, "train-flat": 4}
 # How often a scene is drawn, and the chance of each category in it, in percent.
 FREQUENCY = {"street": 25, "farm": 14, "kitchen": 16, "living room": 18, "bathroom": 13, "dining room": 14}
 CHANCE = {
-    "street": {"car": 80, "truck": 30, "bus": 32, "bicycle": 34, "traffic light": 48, "person": 52, "dog": 14,
+    "street": {"car": 80, "truck": 30, "bus": 32, "bicycle": 34, "traffic light": 44, "person": 46, "dog": 12,
                "plant": 5},
-    "farm": {"sheep": 66, "dog": 38, "truck": 22, "car": 10, "person": 38, "cat": 14, "bicycle": 9, "plant": 12},
-    "kitchen": {"sink": 56, "bottle": 46, "cup": 40, "table": 36, "chair": 28, "person": 28, "plant": 16,
-                "cat": 14, "tv": 6},
-    "living room": {"sofa": 70, "tv": 58, "plant": 40, "cat": 28, "dog": 16, "person": 28, "table": 22,
+    "farm": {"sheep": 66, "dog": 38, "truck": 22, "car": 10, "person": 34, "cat": 12, "bicycle": 9, "plant": 12},
+    "kitchen": {"sink": 56, "bottle": 46, "cup": 40, "table": 36, "chair": 26, "person": 24, "plant": 14,
+                "cat": 10, "tv": 6},
+    "living room": {"sofa": 70, "tv": 58, "plant": 36, "cat": 26, "dog": 14, "person": 24, "table": 22,
                     "chair": 14, "cup": 14, "bottle": 8},
     "bathroom": {"toilet": 74, "sink": 66, "bottle": 28, "plant": 22, "cup": 22, "person": 14, "cat": 8},
     "dining room": {"table": 70, "chair": 58, "cup": 40, "bottle": 40, "person": 30, "plant": 24, "tv": 8,
