@@ -11,6 +11,7 @@ and `std` it is taken to expect ImageNet's.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import torch
@@ -59,8 +60,8 @@ class Timm(nn.Module):
         try:
             self.net = timm.create_model(name, pretrained=weights == "imagenet", num_classes=0, global_pool="")
         except RuntimeError as error:
-            near = timm.list_models(f"*{name.split('.')[0][:8]}*")[:5]
-            raise InputError(f"timm has no model {name!r}; near it: {', '.join(near) or 'none'}.") from error
+            near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.4)
+            raise InputError(f"timm has no model {name!r} ({error}). Near it: {', '.join(near) or 'none'}.") from error
         self.out_channels = self.net.num_features
         self.mean, self.std = self.net.pretrained_cfg["mean"], self.net.pretrained_cfg["std"]
 
@@ -96,11 +97,15 @@ def lite0_to_timm(state: dict[str, Tensor], target: dict[str, Tensor]) -> dict[s
     """Rename the packaged weights for timm's module: both list the same layers in the same order of execution.
 
     Raises:
-        InputError: a tensor is missing, left over or of another shape.
+        InputError: a tensor is missing, left over, of another shape or of another kind (weight, running_mean, ...).
     """
     source = {k: v for k, v in state.items() if not k.startswith("_fc.")}
-    if [v.shape for v in source.values()] != [v.shape for v in target.values()]:
-        raise InputError("the packaged EfficientNet-Lite0 weights do not fit timm's tf_efficientnet_lite0.")
+
+    def layout(tensors: dict[str, Tensor]) -> list[tuple[str, torch.Size]]:
+        return [(k.rpartition(".")[2], v.shape) for k, v in tensors.items()]
+
+    if layout(source) != layout(target):
+        raise InputError("the packaged EfficientNet-Lite0 weights do not fit this version of timm's module.")
     return dict(zip(target, source.values(), strict=True))
 
 
@@ -127,7 +132,6 @@ class ScenesTrunk(nn.Module):
     `python -m addgcn.data.scenes.pretrain`. `scale` divides X so that its values have unit standard deviation.
     """
 
-    out_channels = 96
     mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
     scale: Tensor
 
@@ -157,7 +161,7 @@ def build_backbone(backbone: str | nn.Module, weights: str | None = None) -> nn.
 
     Raises:
         InputError: an unknown name (the nearest is named), weights the backbone does not have, a module
-            without `out_channels`, or an extra that is not installed.
+            without `out_channels`, an extra that is not installed, or weights that cannot be fetched.
     """
     if isinstance(backbone, nn.Module):
         if not hasattr(backbone, "out_channels"):
@@ -172,11 +176,17 @@ def build_backbone(backbone: str | nn.Module, weights: str | None = None) -> nn.
         return ScenesTrunk(None if weights is None else check_name("weights", weights, ["scenes"]))
     if weights is not None:
         check_name("weights", weights, ["imagenet"])
-    if backbone.startswith("timm/"):
-        return Timm(backbone.removeprefix("timm/"), weights)
-    if backbone == "efficientnet-lite0":
-        return efficientnet_lite0(weights)
-    return resnet(check_name("backbone", backbone, NAMES), weights)
+    try:
+        if str(backbone).startswith("timm/"):
+            return Timm(backbone.removeprefix("timm/"), weights)
+        if backbone == "efficientnet-lite0":
+            return efficientnet_lite0(weights)
+        return resnet(check_name("backbone", backbone, NAMES), weights)
+    except OSError as error:
+        raise InputError(
+            f"the ImageNet weights of {backbone} could not be fetched ({error}). Without a network, take "
+            "backbone='efficientnet-lite0' (its weights come with the extra 'lite0'), or weights=None."
+        ) from error
 
 
 def _lite0_weights() -> dict[str, Tensor]:

@@ -18,8 +18,8 @@ from .pretrained import Pretrained
 class GAP(nn.Module, Pretrained):
     """The paper's baseline (row "ResNet-101"): global average pooling and a linear classifier.
 
-    Args and errors as in `ADDGCN`. Being linear after a mean, it has activation maps of its own: the classifier
-    applied at every position, which is what CAM (Zhou et al., CVPR 2016) shows.
+    Args and errors as in `ADDGCN`. It has activation maps of its own: the classifier applied at every position,
+    which is what CAM (Zhou et al., CVPR 2016) shows. Here their mean over the image, before the sigmoid, is s.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ A graph layer is an adjacency (whom do I listen to?) and a convolution (what do 
     adjacency      StaticAdjacency A_s (C, C), learned | DynamicAdjacency A_d (B, C, C), from the image | Identity
     convolution    GraphConvolution, the paper's eq. 2 | ReleasedConvolution, the authors' code
 
-`A[i, j]` is always the weight of node j in the update of node i. Table 4 combines the two layers: see `DGCN`.
+`A[i, j]` is always the weight of node j in the update of node i. Table 4 combines the two layers: see `build_graph`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class StaticAdjacency(nn.Module):
 class DynamicAdjacency(nn.Module):
     """A_d = sigmoid(W_A H'), H' = [(h_1; h_g), ..., (h_C; h_g)]: one matrix per image (eq. 3 and 4).
 
-    h_g is the mean over the nodes followed by one convolution. A_d[i, j] = sigmoid(w_i . [h_j; h_g]): row i of
-    W_A asks node j what it is worth to node i.
+    h_g is the mean over the nodes followed by one convolution (with a bias, of which the paper says nothing).
+    A_d[i, j] = sigmoid(w_i . [h_j; h_g]): row i of W_A asks node j what it is worth to node i.
     """
 
     def __init__(self, num_classes: int, dim: int) -> None:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from .backbone import build_backbone
 from .errors import InputError, check_name
-from .graph import WIRINGS, build_graph
-from .heads import AverageScores, ReadoutScores, build_readout
+from .graph import GRAPHS, WIRINGS, build_graph
+from .heads import READOUTS, AverageScores, ReadoutScores, build_readout
 from .pretrained import Pretrained
 from .sam import ATTEND, MAPS, SAM, ConvRepresentation
 
@@ -47,7 +47,7 @@ class ADDGCN(nn.Module, Pretrained):
         weights: the backbone's: None, "imagenet", "scenes" (for the scenes trunk), or the path of a
             .safetensors file with weights of the whole model.
         wiring: "paper" (equations 1 to 5 to the letter) or "released" (the authors' code; see graph.py, sam.py).
-        representation: "sam" or "conv" (figure 3).
+        representation: "sam" or "conv" (figure 3), which has no maps: `maps` and `attend` then change nothing.
         maps: "cls-gmp", "gap-cls" or "gmp-cls" (table 6).
         graph: "none", "S", "D", "P-add", "P-mul", "P-cat", "D-S", "S-D" (table 4), or a control, "I", "I-I".
         readout: "bi", "sum", "avg" or "max" (table 5).
@@ -78,13 +78,14 @@ class ADDGCN(nn.Module, Pretrained):
         check_name("representation", representation, REPRESENTATIONS)
         check_name("maps", maps, MAPS)
         check_name("attend", attend, ATTEND)
+        check_name("graph", graph, GRAPHS)
+        check_name("readout", readout, READOUTS)
+        if dim < 1:
+            raise InputError(f"dim must be at least 1, not {dim}.")
         trunk_weights, model_weights = self._split_weights(weights)
         self.num_classes, self.classes = num_classes, self._check_classes(num_classes, classes)
         self.backbone = build_backbone(backbone, trunk_weights)
         self.backbone_is_given = isinstance(backbone, nn.Module)
-        if dim < 1:
-            raise InputError(f"dim must be at least 1, not {dim}.")
-
         D = self.backbone.out_channels
         if representation == "sam":
             activation = nn.LeakyReLU(0.2) if wiring == "paper" else nn.Identity()

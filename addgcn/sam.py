@@ -19,7 +19,10 @@ class ClsGMP(nn.Module):
 
 
 class GAPCls(nn.Module):
-    """GAP -> cls, standard CAM. The classifier is linear, so the mean may as well be taken after it."""
+    """GAP -> cls, standard CAM. The classifier is linear, so the mean may be taken after it, of the logits.
+
+    Of the logits only: the paper's "GAP -> cls equals cls -> GAP" (section 4.4) fails for maps after their sigmoid.
+    """
 
     def forward(self, X: Tensor, L: Tensor, classifier: nn.Module) -> Tensor:
         return L.mean((2, 3))  # (B, C)
@@ -58,10 +61,11 @@ ATTEND = {"sum": SumAttention, "mean": MeanAttention}
 class SAM(nn.Module):
     """Semantic Attention Module: M = sigmoid(conv(X)), X' = f(conv(X)), V = M^T X' (eq. 1).
 
-    The paper leaves open what s_m pools. Here it pools the raw map logits, as the released code does: pooled
-    sigmoids would lie in (0, 1), so half of the final score could neither fall below zero nor keep learning.
-    The map convolution has no bias, as in the released code. There X' is the convolution alone
-    (`activation=nn.Identity()`); the paper's section 4.2 puts a LeakyReLU with slope 0.2 into SAM.
+    What s_m pools, the paper leaves open: "M" may be meant before its sigmoid or after. Here s_m pools the raw map
+    logits, as the released code does: pooled sigmoids would lie in (0, 1), so half of the final score could
+    neither fall below zero nor keep learning. The map convolution has no bias, as in the released code. There
+    X' is the convolution alone (`activation=nn.Identity()`); the paper's section 4.2 puts a LeakyReLU with
+    slope 0.2 into SAM.
 
     Args:
         in_channels: D, the backbone's channels.
@@ -84,7 +88,7 @@ class SAM(nn.Module):
         super().__init__()
         self.classifier = nn.Conv2d(in_channels, num_classes, 1, bias=False)
         self.transform = nn.Conv2d(in_channels, dim, 1)
-        self.activation = activation or nn.LeakyReLU(0.2)
+        self.activation = nn.LeakyReLU(0.2) if activation is None else activation
         self.pool = MAPS[maps]()
         self.attend = ATTEND[attend]()
 
