@@ -65,7 +65,7 @@ def test_flat_splits_keep_marginals_and_break_company(flat, source):
     correlation = np.corrcoef(labels.T)
     assert np.abs(correlation[~np.eye(18, dtype=bool)]).max() < 0.1
     street = places == SCENES.index("street")
-    assert np.abs(labels[street].mean(0) - labels.mean(0)).max() < 0.06  # the place tells nothing
+    assert np.abs(labels[street].mean(0) - labels.mean(0)).max() < 0.08  # the place tells nothing
 
 
 def test_bg_has_the_labels_of_id_elsewhere():

@@ -25,9 +25,9 @@ VISIBLE = 0.3  # an object less visible than this is not annotated
 
 # The longer side of an object of ordinary size, as a fraction of the image.
 SIZE = {
-    "car": 0.40, "truck": 0.46, "bus": 0.48, "bicycle": 0.36, "traffic light": 0.40, "person": 0.44, "dog": 0.30,
-    "cat": 0.28, "sheep": 0.32, "chair": 0.34, "table": 0.44, "tv": 0.32, "sofa": 0.46, "plant": 0.30,
-    "bottle": 0.26, "cup": 0.20, "toilet": 0.34, "sink": 0.36,
+    "car": 0.42, "truck": 0.50, "bus": 0.50, "bicycle": 0.40, "traffic light": 0.42, "person": 0.46, "dog": 0.37,
+    "cat": 0.36, "sheep": 0.35, "chair": 0.36, "table": 0.46, "tv": 0.36, "sofa": 0.48, "plant": 0.37,
+    "bottle": 0.36, "cup": 0.29, "toilet": 0.40, "sink": 0.38,
 }  # fmt: skip
 SCALE = (0.75, 1.4)
 CROWD = {"car": 0.3, "person": 0.35, "sheep": 0.5, "chair": 0.4, "bottle": 0.3, "cup": 0.3}  # chance of one more
@@ -124,7 +124,7 @@ def _stage(
     cast = [(c, trace(draw_object(c, rng)).unit(), rng.uniform(*SCALE)) for c in [*wanted, *crowd]]
     # Carriers first, so that what stands on them finds them; the crowd last.
     cast[: len(wanted)] = sorted(cast[: len(wanted)], key=lambda member: CLASSES[member[0]] not in TOP)
-    clutter = [(trace(draw_clutter(rng)).unit(), i < 3) for i in (0, 1, 2, 3, 4) if rng.random() < 0.5]
+    clutter = [(trace(draw_clutter(rng)).unit(), i < 3) for i in range(5) if rng.random() < 0.4]
     for attempt in itertools.count():
         members = cast if attempt < 8 else cast[: len(wanted)]
         placed: list[Placed] = []
@@ -132,7 +132,7 @@ def _stage(
             placed.append(_place(category, traced, scale * 0.93 ** max(0, attempt - 6), placed, rng))
         for traced, behind in clutter if attempt < 12 else ():
             y = rng.uniform(0.5, 1.05)
-            moved = traced.moved(rng.uniform(0, 1), y, rng.uniform(0.14, 0.30), turn=rng.normal(0, 12))
+            moved = traced.moved(rng.uniform(0, 1), y, rng.uniform(0.13, 0.27), turn=rng.normal(0, 12))
             placed.append(Placed(y if behind else 2.0, -1, moved, moved.bounds()))
         placed.sort(key=lambda p: p.depth)
         if not _likely(placed, set(wanted)):

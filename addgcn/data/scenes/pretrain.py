@@ -22,7 +22,7 @@ from tqdm.auto import trange
 
 from ...backbone import SCENES_WEIGHTS, ScenesTrunk
 from ...records import make_record, write_json
-from .compose import single_objects
+from .compose import compose_split, single_objects
 from .labels import CLASSES
 from .write import VERSION
 
@@ -43,8 +43,8 @@ def train_trunk(
     """Train `ScenesTrunk` with global average pooling and one linear layer; write it and its record.
 
     SGD with momentum 0.9 and weight decay 5e-4, the rate rising over the first epoch and falling as a cosine;
-    random flips and shifts. The linear layer is thrown away. Then `scale` is set so that the feature map has
-    unit standard deviation over the held-out images.
+    random flips and shifts. The linear layer is thrown away. Then `scale` is set so that the feature map of
+    the scenes' training images has unit standard deviation.
 
     Returns:
         the record; "accuracy" is the fraction of held-out single objects named right.
@@ -54,7 +54,7 @@ def train_trunk(
     torch.set_num_threads(threads)
     started = time.perf_counter()
     x, y = (torch.from_numpy(a) for a in single_objects(images, seed=seed))  # (N, 64, 64, 3), (N,)
-    x_test, y_test = (torch.from_numpy(a) for a in single_objects(held_out, seed=seed + 1_000_000))
+    held = [torch.from_numpy(a).split(250) for a in single_objects(held_out, seed=seed + 1_000_000)]
 
     trunk = ScenesTrunk()
     trunk.to(memory_format=torch.channels_last)
@@ -78,9 +78,10 @@ def train_trunk(
 
     trunk.eval()
     with torch.no_grad():
-        features = torch.cat([trunk(_prepare(part)) for part in x_test.split(250)])  # (N, 96, 8, 8)
-        accuracy = (head(features.mean((2, 3))).argmax(1) == y_test).float().mean().item()
-        trunk.scale.copy_(features.std())
+        right = [head(trunk(_prepare(u)).mean((2, 3))).argmax(1) == v for u, v in zip(*held, strict=True)]
+        accuracy = torch.cat(right).float().mean().item()
+        scenes = torch.from_numpy(np.stack([scene.image for scene in compose_split("train", 500, seed=seed)]))
+        trunk.scale.copy_(trunk(_prepare(scenes)).std())
     torch.set_num_threads(before)
 
     record = make_record(
