@@ -164,7 +164,7 @@ def test_run_executes_in_place_and_fails_with_the_error_of_a_cell(tmp_path: Path
     nbformat.write(new_notebook(cells=[new_code_cell("x = 2\nprint(x)"), new_code_cell("assert x == 2")]), right)
     nbformat.write(new_notebook(cells=[new_code_cell("assert 2 == 3, 'two is not three'")]), wrong)
     before = wrong.read_text()
-    command = [sys.executable, str(ROOT / "tools/notebooks.py"), "run", str(right), str(wrong)]
+    command = [sys.executable, str(ROOT / "tools/notebooks.py"), "run", "--jobs", "2", str(right), str(wrong)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1
     assert "two is not three" in result.stdout

@@ -115,7 +115,7 @@ def main() -> int:
     parser.add_argument("action", choices=["strip", "run"])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("files", type=Path, nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # files may follow --jobs
 
     failed = False
     if options.action == "strip":
