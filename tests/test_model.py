@@ -303,6 +303,16 @@ def test_static_then_dynamic(wiring):
     assert torch.equal(out.Z, graph.dynamic.convolution(out.A_d, out.H, out.V))
 
 
+@pytest.mark.parametrize("options", [{}, {"maps": "gap-cls", "graph": "D-S"}, {"attend": "mean", "graph": "P-mul"}])
+@pytest.mark.parametrize("wiring", WIRINGS)
+def test_the_gradient_flows_through_every_path(wiring, options):
+    """Against finite differences: the maps learn from V too, not through s_m alone, and A_d from Z."""
+    model = addgcn(wiring=wiring, **options).double().eval()
+    X = torch.randn(1, D, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    assert torch.autograd.gradcheck(lambda X: model.explain_features(X).s_r, X)
+    assert torch.autograd.gradcheck(model.from_features, X)
+
+
 # --- Which way the graph points: A_d[b, i, j] is the weight of node j in the update of node i.
 
 
