@@ -20,7 +20,7 @@ from .palette import (
     WHITE,
     maybe,
     tone,
-)  # fmt: skip
+)
 
 INK: Colour = (36, 34, 38)
 
@@ -38,12 +38,10 @@ def draw_person(rng: np.random.Generator) -> Drawing:
         x, foot = 50 + 5.5 * side, 50 + (5.5 + spread * 0.6) * side
         out += line(skin if skirt else trousers, 8.5 if not skirt else 6.5, x, 58, foot, 94)
         out += [round_rect(shoes, foot - 4, 93, foot + 8, 99.5, 3)]
-    up = (66, 42, 76, 34, 79, 16) if waving else (66, 32, 70, 47, 69 + spread * 0.4, 60)
-    up = (62, 31, 74, 32, 78, 15) if waving else up
-    for elbow, sign in (((38, 31, 31, 46, 31 - spread * 0.4, 60), -1), (up, 1)):
-        x0, y0, x1, y1, x2, y2 = elbow
+    left = (38, 31, 31, 46, 31 - spread * 0.4, 60)  # shoulder, elbow, hand
+    right = (62, 31, 74, 32, 78, 15) if waving else (66, 32, 70, 47, 69 + spread * 0.4, 60)
+    for x0, y0, x1, y1, x2, y2 in (left, right):
         out += [*line(skin, 6, x1, y1, x2, y2), *line(shade(shirt, -0.18), 7.5, x0, y0, x1, y1)]
-        del sign
     if skirt:
         out += [round_rect(shirt, 37.5, 26, 62.5, 54, 6), poly(shade(shirt, -0.1), 39, 50, 61, 50, 71, 76, 29, 76)]
     else:

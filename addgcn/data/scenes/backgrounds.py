@@ -25,7 +25,7 @@ from .palette import (
     YELLOW,
     maybe,
     tone,
-)  # fmt: skip
+)
 
 
 def draw_background(scene: int, rng: np.random.Generator) -> Drawing:

@@ -170,18 +170,19 @@ def _place(category: int, traced: Traced, scale: float, others: list[Placed], rn
 
 def _likely(placed: list[Placed], wanted: set[int]) -> bool:
     """Whether every wanted category will show, judged by boxes alone: cheap, and wrong now and then."""
-    ids = np.zeros((24, 24), np.int64)
+    n = 24
+    ids = np.zeros((n, n), np.int64)
     drawn = [0]
     for number, p in enumerate(placed, start=1):
         x0, y0, x1, y1 = p.box
         dx, dy = (x1 - x0) * 0.1, (y1 - y0) * 0.1  # an object fills about two thirds of its box
-        part = ids[
-            max(round((y0 + dy) * 24), 0) : round((y1 - dy) * 24), max(round((x0 + dx) * 24), 0) : round((x1 - dx) * 24)
-        ]
-        part[:] = number
-        drawn.append(part.size)
-    left = np.bincount(ids.ravel(), minlength=len(drawn)).tolist()
-    return {p.category for p, n, all_ in zip(placed, left[1:], drawn[1:], strict=True) if n >= 0.3 * all_} >= wanted
+        rows = slice(max(round((y0 + dy) * n), 0), max(round((y1 - dy) * n), 0))
+        columns = slice(max(round((x0 + dx) * n), 0), max(round((x1 - dx) * n), 0))
+        ids[rows, columns] = number
+        drawn.append(ids[rows, columns].size)
+    left = np.bincount(ids.ravel(), minlength=len(drawn))
+    shown = (left >= VISIBLE * np.array(drawn))[1:].tolist()
+    return {p.category for p, yes in zip(placed, shown, strict=True) if yes} >= wanted
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -28,7 +28,7 @@ from .palette import (
     YELLOW,
     maybe,
     tone,
-)  # fmt: skip
+)
 
 STEM: Colour = (110, 80, 54)
 EYE: Colour = (110, 66, 40)

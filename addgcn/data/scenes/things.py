@@ -23,7 +23,7 @@ from .palette import (
     YELLOW,
     maybe,
     tone,
-)  # fmt: skip
+)
 
 WATER: Colour = (120, 190, 220)
 COFFEE: Colour = (96, 60, 40)

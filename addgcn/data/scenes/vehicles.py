@@ -21,7 +21,7 @@ from .palette import (
     YELLOW,
     maybe,
     tone,
-)  # fmt: skip
+)
 
 LAMP: Colour = (255, 236, 150)
 BASKET: Colour = (198, 148, 92)
