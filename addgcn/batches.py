@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from .baselines import GAP
 from .data import MultiLabelDataset, check_same_classes, load
 from .data.transforms import eval_transform, train_transform
+from .errors import InputError
 from .features import cached_features
 from .model import ADDGCN
 from .recipes import Recipe
@@ -24,14 +26,39 @@ TRAIN_SPLIT = {"scenes": "train", "coco2014": "train", "coco2017": "train", "voc
 EVAL_SPLIT = {"scenes": "id", "coco2014": "val", "coco2017": "val", "voc2007": "test", "voc2012": "val"}
 
 
+def start_accelerator(recipe: Recipe) -> Accelerator:
+    """What knows the device, the precision and the other processes.
+
+    Raises:
+        InputError: the device cannot do the recipe's precision.
+    """
+    # accelerate keeps one state per Python process, but a notebook may train several times in one: with another
+    # precision, or after a run that was stopped in the middle of a loader
+    AcceleratorState._reset_state()
+    GradientState._reset_state()
+    try:
+        accelerator = Accelerator(mixed_precision=recipe.precision, gradient_accumulation_steps=recipe.accumulate)
+    except ValueError as error:
+        raise InputError(f"precision={recipe.precision!r} does not work here: {error}") from error
+    if recipe.precision == "fp16" and accelerator.scaler is None:  # it would go on in float32, and say nothing
+        raise InputError(f"precision='fp16' needs a GPU; on {accelerator.device.type}, take 'bf16' or 'no'.")
+    return accelerator
+
+
 def open_data(
     recipe: Recipe, data: str, root: str | Path | None, train_split: str | None, eval_split: str | None
 ) -> tuple[MultiLabelDataset, MultiLabelDataset]:
-    """The two splits; with `recipe.holdout` the second is a part of the first, drawn by the seed."""
+    """The two splits; with `recipe.holdout` the second is a part of the first, drawn by the seed.
+
+    Raises:
+        InputError: no such data or split, other classes in the second, or a holdout beside a split of its own.
+    """
+    if recipe.holdout > 0 and eval_split is not None:
+        raise InputError(f"holdout={recipe.holdout} evaluates on a part of the training split, not on {eval_split!r}.")
     train_set = load(data, train_split or TRAIN_SPLIT.get(data, "train"), root)
     if recipe.holdout > 0:
         order = np.random.default_rng([recipe.seed, 1]).permutation(len(train_set))
-        cut = max(1, round(recipe.holdout * len(train_set)))
+        cut = min(max(1, round(recipe.holdout * len(train_set))), len(train_set) - 1)
         rest, held_out = sorted(order[cut:].tolist()), sorted(order[:cut].tolist())
         return train_set.subset(rest), train_set.subset(held_out, split="holdout")
     eval_set = load(data, eval_split or EVAL_SPLIT.get(data, "val"), root)
@@ -88,6 +115,14 @@ class SeededItems(Dataset):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((self.seed << 40) + key)
             return self.items[key % len(self)]
+
+
+def batches(loader: Iterable[Any]) -> Iterator[Any]:
+    """The batches of a loader. Bad input that one of its workers met comes without the worker's traceback."""
+    try:
+        yield from loader
+    except InputError as error:
+        raise InputError(str(error).rsplit("InputError: ", 1)[-1].strip()) from None
 
 
 class FromFeatures(nn.Module):

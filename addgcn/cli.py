@@ -1,11 +1,12 @@
 """The command line: train | evaluate | predict | convert | scenes.
 
-Bad input ends with one line that says what is wrong and what to do, and exit code 2.
+Bad input ends with a message that says what is wrong and what to do, and exit code 2.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class Train:
     """
 
     out: Path
-    """The run folder."""
+    """The run folder: a new one, or with --resume the one to go on with."""
     data: str = "scenes"
     """scenes, coco2014, coco2017, voc2007 or voc2012."""
     root: Path | None = None
@@ -36,9 +37,9 @@ class Train:
     eval_split: str | None = None
     """By default what the literature evaluates on; for the scenes, id."""
     recipe: str = "scenes"
-    """The recipe to begin with: one of those in addgcn/recipes.py."""
+    """The recipe whose settings are the defaults below: paper, released, scenes or scenes-heads."""
     resume: bool = False
-    """Go on from the checkpoint in the run folder."""
+    """Go on from the last checkpoint in the run folder, with the settings and data it was begun with."""
     settings: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
 
     def run(self) -> None:
@@ -47,10 +48,9 @@ class Train:
         record = train(
             self.settings, self.data, self.out, self.root, self.train_split, self.eval_split, resume=self.resume
         )
-        if record:
-            show_metrics(
-                record["metrics"], f"{self.data} {record['data']['eval']['split']}, {record['duration_s']:.0f} s"
-            )
+        if is_first_process():
+            title = f"{self.data} {record['data']['eval']['split']}, {record['duration_s']:.0f} s"
+            show_metrics(record["metrics"], title)
             print(f"model, log and record: {self.out}")
 
 
@@ -65,12 +65,15 @@ class Evaluate:
     data: str | None = None
     """By default the data the run was trained on."""
     root: Path | None = None
+    """The data set's folder; by default the one the run was trained on."""
     size: int | None = None
     """Pixels of the square image; by default the recipe's test_size."""
     batch_size: int = 64
+    """Images at a time; the result is the same for all."""
     workers: int = 2
+    """Processes that decode images."""
     mode: Literal["raw", "area", "11pt"] = "raw"
-    """How average precision is computed."""
+    """How average precision is computed: raw as the field does, area as VOC from 2010 on, 11pt as VOC 2007."""
     per_class: bool = False
     """Also print every category's average precision."""
     json: bool = False
@@ -82,6 +85,8 @@ class Evaluate:
         record = evaluate_run(
             self.run_folder, self.split, self.data, self.root, self.size, self.batch_size, self.workers, self.mode
         )
+        if not is_first_process():
+            return
         if self.json:
             print(json.dumps(record, indent=1))
             return
@@ -122,10 +127,13 @@ class Convert:
     """Turn a checkpoint of the released code (.pth) into a folder that load_model and evaluate read."""
 
     checkpoint: Positional[Path]
+    """The released file. It is read without running any code in it."""
     out: Positional[Path]
+    """The folder to write."""
     data: Literal["coco", "voc"] = "coco"
     """Which classes it has. The released COCO checkpoint orders them alphabetically."""
     backbone: str = "resnet101"
+    """Its backbone: resnet101 in all that were released."""
     order: Literal["dataset", "alphabetical"] = "dataset"
     """The order of the scores afterwards: the data set's own (COCO: by category id), or as they were."""
 
@@ -141,11 +149,15 @@ class Scenes:
     """Write the drawn scenes as a genuine COCO or VOC folder."""
 
     root: Positional[Path]
+    """The folder to write."""
     size: int = 64
     """Pixels of the square images."""
     layout: Literal["coco", "voc"] = "coco"
+    """How the folder is laid out."""
     seed: int = 0
+    """Another seed draws other scenes."""
     workers: int = 2
+    """Processes that draw."""
 
     def run(self) -> None:
         from .data.scenes.write import write_scenes
@@ -159,8 +171,10 @@ COMMANDS = {"train": Train, "evaluate": Evaluate, "predict": Predict, "convert":
 def parse(argv: list[str]) -> Any:
     """The command with its arguments. The recipe is looked up first: it gives the other flags their defaults.
 
+    With --resume and no --recipe, the settings and the data of the run folder do.
+
     Raises:
-        InputError: a command or a recipe that does not exist; the nearest is named.
+        InputError: a command or a recipe that does not exist (the nearest is named), or a damaged run folder.
     """
     if not argv or argv[0] in ("-h", "--help"):
         lines = [f"  {name:<10}{(cls.__doc__ or '').splitlines()[0]}" for name, cls in COMMANDS.items()]
@@ -169,12 +183,33 @@ def parse(argv: list[str]) -> Any:
     command = COMMANDS[check_name("command", argv[0], COMMANDS)]
     if command is not Train:
         return tyro.cli(command, args=argv[1:], prog=f"addgcn {argv[0]}")
-    name = next((b for a, b in zip(argv, [*argv[1:], ""], strict=True) if a == "--recipe"), "scenes")
-    name = next((a.removeprefix("--recipe=") for a in argv if a.startswith("--recipe=")), name)
-    defaults = RECIPES[check_name("recipe", name, RECIPES)]
-    return tyro.cli(
-        Train, args=argv[1:], prog="addgcn train", default=Train(tyro.MISSING, recipe=name, settings=defaults)
-    )
+    name, out = value_of("--recipe", argv), value_of("--out", argv)
+    if "--resume" in argv and name is None and out is not None and (Path(out) / "run.json").is_file():
+        from .runs import read_run
+
+        settings, source = read_run(Path(out))
+        data, root, train_split, eval_split = (source[k] for k in ("name", "root", "train_split", "eval_split"))
+        root = None if root is None else Path(root)
+        defaults = Train(Path(out), data, root, train_split, eval_split, "as begun", settings=settings)
+    else:
+        name = check_name("recipe", "scenes" if name is None else name, RECIPES)
+        defaults = Train(tyro.MISSING, recipe=name, settings=RECIPES[name])
+    return tyro.cli(Train, args=argv[1:], prog="addgcn train", default=defaults)
+
+
+def value_of(flag: str, argv: list[str]) -> str | None:
+    """The value of `--flag value` or `--flag=value` among arguments that are not parsed yet."""
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        if argument == flag:
+            return following
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+    return None
+
+
+def is_first_process() -> bool:
+    """Of several processes started by torchrun, the first one speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def show_metrics(metrics: dict[str, Any], title: str) -> None:
@@ -195,8 +230,11 @@ def main(argv: list[str] | None = None) -> None:
     except InputError as error:
         print(f"addgcn: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # a full disk, a folder without permission, no network: the message names it
+        print(f"addgcn: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
-        print("addgcn: stopped", file=sys.stderr)
+        print("addgcn: stopped. A training run goes on with --resume.", file=sys.stderr)
         sys.exit(130)
 
 

@@ -59,9 +59,9 @@ def from_released(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         InputError: keys are missing or unknown, or shapes do not belong together; all are named.
     """
-    state = {k.removeprefix("module."): v for k, v in state_dict.items()}
+    state = {k.removeprefix("module."): v for k, v in state_dict.items()}  # "module." comes from DataParallel
     mask = state.pop("mask_mat", None)
-    if mask is not None and not torch.equal(mask.float(), torch.eye(*mask.shape)):
+    if mask is not None and not (mask.dim() == 2 and torch.equal(mask.float(), torch.eye(*mask.shape))):
         raise InputError("mask_mat is not the identity: this is not a checkpoint of the released ADD-GCN.")
     missing = [k for k in NAMES if k not in state and k != COUNTER]
     unknown = [k for k in state if k not in NAMES and not k.startswith(TRUNK)]
@@ -133,16 +133,19 @@ def read_released(path: str | Path) -> dict[str, Tensor]:
             f"{path} holds more than tensors and plain values, or is no checkpoint; it was not opened, "
             "since a pickle can run code. Ask its author for a state dict saved alone, or for safetensors."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{path} is no whole PyTorch checkpoint ({error}).") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise InputError(f"{path} is no whole PyTorch checkpoint ({error}). Copy it again.") from error
     state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise InputError(f"{path} holds no state dict (a dictionary of tensors).")
     return state
 
 
 def _check_shapes(state: Mapping[str, Tensor]) -> None:
-    C, dim = state["readout.weight"].shape[:2] if state["readout.weight"].dim() == 2 else (0, 0)
+    for key, dims in (("readout.weight", 2), ("representation.classifier.weight", 4)):  # these say what to expect
+        if state[key].dim() != dims:
+            raise InputError(f"{key} has shape {tuple(state[key].shape)}; it should have {dims} dimensions.")
+    C, dim = state["readout.weight"].shape
     D = state["representation.classifier.weight"].shape[1]
     expected = {
         "representation.classifier.weight": (C, D, 1, 1),
@@ -153,6 +156,10 @@ def _check_shapes(state: Mapping[str, Tensor]) -> None:
         "graph.static.convolution.update.bias": (dim,),
         "graph.dynamic.adjacency.global_conv.weight": (dim, dim),
         "graph.dynamic.adjacency.global_conv.bias": (dim,),
+        "graph.dynamic.adjacency.global_norm.weight": (dim,),
+        "graph.dynamic.adjacency.global_norm.bias": (dim,),
+        "graph.dynamic.adjacency.global_norm.running_mean": (dim,),
+        "graph.dynamic.adjacency.global_norm.running_var": (dim,),
         "graph.dynamic.adjacency.to_weights.weight": (C, 2 * dim),
         "graph.dynamic.adjacency.to_weights.bias": (C,),
         "graph.dynamic.convolution.update.weight": (dim, dim),
@@ -160,9 +167,13 @@ def _check_shapes(state: Mapping[str, Tensor]) -> None:
         "readout.weight": (C, dim),
         "readout.bias": (C,),
     }
-    for key, shape in expected.items():
+    for theirs, (key, _) in NAMES.items():
+        shape = expected.get(key, ())
         if tuple(state[key].shape) != shape:
-            raise InputError(f"{key} has shape {tuple(state[key].shape)}; with {C} classes it should be {shape}.")
+            raise InputError(
+                f"{theirs} (here {key}) has shape {tuple(state[key].shape)}; with {C} classes and width {dim} it "
+                f"should be {shape}."
+            )
 
 
 def convert_file(checkpoint: str | Path, out: str | Path, data: str, backbone: str, order: str) -> tuple[str, ...]:

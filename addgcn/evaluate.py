@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
 
-from .batches import EVAL_SPLIT
-from .data import load, open_image
+from .batches import EVAL_SPLIT, open_data
+from .data import MultiLabelDataset, load, open_image
 from .data.transforms import eval_transform
 from .errors import InputError
 from .pretrained import load_model
-from .recipes import Recipe
 from .records import make_record, read_json, write_json
-from .runs import describe, save_scores
+from .runs import describe, read_run, save_scores, sha256_of
 from .train import collect_scores, compute_metrics
 
 
@@ -39,37 +39,35 @@ def evaluate_run(
     Raises:
         InputError: no model, no data, or a model with other classes than the data.
     """
+    check_at_least_one(size=size, batch_size=batch_size)
     folder = Path(folder)
     model = load_model(folder)
-    run = read_run(folder)
-    data = data or run["data"].get("name")
-    if data is None:
-        raise InputError(f"{folder} does not say what it was trained on: name the data, for instance --data coco2014.")
-    if root is None and data == run["data"].get("name"):
-        root = run["data"].get("root")
-    dataset = load(data, split or EVAL_SPLIT.get(data, "val"), root)
+    dataset = open_split(folder, split, data, root)
     check_classes(model.classes, dataset.classes, folder)
-    size = size or run["size"]
+    size = size or size_of(folder)
     dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
 
     accelerator = Accelerator()
-    model, loader = accelerator.prepare(model, DataLoader(dataset, batch_size, num_workers=workers))
-    model = accelerator.unwrap_model(model)
+    model = model.to(accelerator.device)
+    loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=max(0, workers)))
     began = time.time()
-    scores, targets = collect_scores(model, False, loader, accelerator)
+    bar = tqdm(loader, f"{dataset.name} {dataset.split}", leave=False, disable=not accelerator.is_main_process)
+    scores, targets = collect_scores(model, False, bar, accelerator)
     seconds = time.time() - began
     metrics = compute_metrics(scores, targets, dataset.classes, mode)
     record: dict[str, Any] = make_record(
         "evaluate",
-        run=run["record"],
+        run=record_of(folder),
         size=size,
-        data={"name": data, "eval": describe(dataset)},
+        data={"name": dataset.name, "eval": describe(dataset)},
+        processes=accelerator.num_processes,
         duration_s=round(seconds, 2),
+        scores_sha256=sha256_of(scores),
         classes=list(dataset.classes),
         metrics=metrics.as_dict(),
     )
     if accelerator.is_main_process and folder.is_dir():
-        record["scores_sha256"] = save_scores(folder / f"scores_{dataset.split}.npz", scores, targets, dataset)
+        save_scores(folder / f"scores_{dataset.split}.npz", scores, targets, dataset)
         write_json(folder / f"evaluate_{dataset.split}.json", record)
     return record
 
@@ -79,55 +77,93 @@ def predict_photos(
 ) -> Iterator[tuple[Path, list[tuple[str, float]], Path]]:
     """For each photograph: its path, the `top` categories with sigma(s), highest first, and the figure written.
 
+    Photographs that cannot be read do not stop the others: they are named at the end.
+
     Raises:
-        InputError: no model, an image that cannot be read, or a folder that cannot be written.
+        InputError: no model, no photograph, a folder that cannot be written; or, after the last photograph, those
+            that could not be read.
     """
     from .viz import show_maps, show_predictions
 
+    check_at_least_one(photographs=len(photos), top=top, size=size)
     folder, out = Path(folder), Path(out)
     model = load_model(folder)
     classes = model.classes or tuple(f"class {c}" for c in range(model.num_classes))
-    transform = eval_transform(size or read_run(folder)["size"], model.backbone.mean, model.backbone.std)
+    transform = eval_transform(size or size_of(folder), model.backbone.mean, model.backbone.std)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {out}: {error.strerror}. Choose another with --out.") from error
     top = min(top, len(classes))
+    written: set[Path] = set()
+    unreadable: list[str] = []
     for photo in map(Path, photos):
-        image = open_image(photo)
+        try:
+            image = open_image(photo)
+        except InputError as error:
+            unreadable.append(str(error))
+            continue
         with torch.no_grad():
             explanation = model.explain(transform(image).unsqueeze(0))  # (1, 3, H, W)
         s = explanation.scores[0].sigmoid()  # (C,)
+        if not s.isfinite().all():
+            raise InputError(f"{folder} gives scores that are not numbers: its weights are broken. Train it again.")
         ranked = [(classes[c], s[c].item()) for c in s.argsort(descending=True)[:top].tolist()]
         if explanation.maps is not None:
             figure = show_maps(image, explanation, classes, top=top)
         else:
             figure = show_predictions(image, explanation.scores[0], classes, top=top)
-        path = out / f"{photo.stem}_maps.png"
+        path, number = out / f"{photo.stem}_maps.png", 1
+        while path in written:  # photographs of the same name, from different folders
+            number += 1
+            path = out / f"{photo.stem}-{number}_maps.png"
+        written.add(path)
         try:
             figure.savefig(path, dpi=150)
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}. Choose another folder with --out.") from error
         yield photo, ranked, path
+    if unreadable:
+        raise InputError(f"{len(unreadable)} of {len(photos)} photographs could not be read. " + " ".join(unreadable))
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """What the run folder says of its run; a folder that only holds a model has the defaults."""
-    path = folder / "run.json"
-    if not path.is_file():
-        return {"data": {}, "size": 448, "record": None}
-    run = read_json(path)
-    try:
-        recipe = Recipe.from_dict(run["recipe"])
-        data = {key: run["data"][key] for key in ("name", "root")}
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged (no {error}).") from error
-    record = folder / "record.json"
-    return {
-        "data": data,
-        "size": recipe.test_size or recipe.size,
-        "record": read_json(record)["id"] if record.is_file() else None,
-    }
+def open_split(folder: Path, split: str | None, data: str | None, root: str | Path | None) -> MultiLabelDataset:
+    """The split to evaluate on. What is None is as the run in `folder` had it.
+
+    Raises:
+        InputError: neither the run nor the caller says which data.
+    """
+    if (folder / "run.json").is_file():
+        recipe, source = read_run(folder)
+        if data is None or data == source["name"]:
+            data, root = source["name"], root or source["root"]
+            if split is None and recipe.holdout > 0:  # a part of the training split
+                return open_data(recipe, data, root, source["train_split"], None)[1]
+            split = split or source["eval_split"]
+    if data is None:
+        raise InputError(f"{folder} does not say what it was trained on: name the data, for instance --data coco2014.")
+    return load(data, split or EVAL_SPLIT.get(data, "val"), root)
+
+
+def size_of(folder: Path) -> int:
+    """Pixels of the square images that the run in `folder` was evaluated on; 448 where there is only a model."""
+    if not (folder / "run.json").is_file():
+        return 448
+    recipe, _ = read_run(folder)
+    return recipe.test_size or recipe.size
+
+
+def record_of(folder: Path) -> str | None:
+    """The id of the training run's record, if there is one."""
+    path = folder / "record.json"
+    record = read_json(path) if path.is_file() else {}
+    return record.get("id") if isinstance(record, dict) else None
+
+
+def check_at_least_one(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}.")
 
 
 def check_classes(of_model: Sequence[str] | None, of_data: Sequence[str], folder: Path) -> None:
@@ -139,7 +175,10 @@ def check_classes(of_model: Sequence[str] | None, of_data: Sequence[str], folder
     if of_model is None or tuple(of_model) == tuple(of_data):
         return
     if sorted(of_model) == sorted(of_data):
-        raise InputError(f"the model in {folder} has the data's classes in another order: `addgcn convert` reorders.")
+        raise InputError(
+            f"the model in {folder} has the data's classes in another order: "
+            "convert its checkpoint again with --order dataset."
+        )
     raise InputError(
         f"the model in {folder} has {len(of_model)} classes ({', '.join(of_model[:3])}, ...), the data "
         f"{len(of_data)} ({', '.join(of_data[:3])}, ...): evaluate on the data it was trained for."

@@ -62,7 +62,11 @@ def cached_features(
     path = folder / f"{_key(backbone, dataset, size, mirror)}.npy"
     if not path.exists():
         _compute(path, backbone, dataset, size, mirror, torch.device(device), batch_size)
-    return FeatureDataset(np.load(path, mmap_mode="r", allow_pickle=False), dataset.targets, mirror)
+    try:
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the cached features {path} are damaged ({error}): remove the file.") from error
+    return FeatureDataset(features, dataset.targets, mirror)
 
 
 @torch.no_grad()

@@ -35,6 +35,7 @@ its weights in `model.safetensors`. To use it:
 
 Categories, in the order of the scores: {categories}.
 """
+HUB = ("revision", "cache_dir", "force_download", "local_files_only", "token")  # what the hub's methods take
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".tar"}
 
 
@@ -152,30 +153,20 @@ class Pretrained(PyTorchModelHubMixin):
         Raises:
             InputError: a missing or damaged file, or weights that do not fit the configuration.
         """
-        read_config(pretrained_model_name_or_path, cls.__name__)
+        read_config(pretrained_model_name_or_path, cls.__name__, **{k: kwargs[k] for k in HUB if k in kwargs})
         kwargs.setdefault("weights", None)
         return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, revision, cache_dir, force_download, local_files_only, token, **kwargs):
+    def _from_pretrained(cls, *, model_id: str, **kwargs):
+        hub = {name: kwargs.pop(name) for name in HUB}
         if kwargs.get("backbone", "") is None:
             raise InputError(f"{model_id} was saved with a backbone module of yours: pass it as backbone=.")
-        model = cls(**kwargs)
-        if os.path.isdir(model_id):
-            path = Path(model_id) / WEIGHTS
-        else:
-            path = Path(
-                hf_hub_download(
-                    model_id,
-                    WEIGHTS,
-                    revision=revision,
-                    cache_dir=cache_dir,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                    token=token,
-                )
-            )
-        model.load_weights(path)
+        try:
+            model = cls(**kwargs)
+        except (TypeError, AttributeError) as error:  # a number where a name should be, and the like
+            raise InputError(f"{CONFIG} of {model_id} is damaged ({error}). Save the model again.") from error
+        model.load_weights(find_file(model_id, WEIGHTS, **hub))
         assert isinstance(model, nn.Module)
         return model.eval()
 
@@ -210,18 +201,34 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
         raise InputError(f"{path} is not a whole safetensors file ({error}). Save or copy it again.") from error
 
 
-def read_config(folder: str | Path, architecture: str | None = None) -> dict[str, Any]:
-    """`config.json` of a saved model; {} where `folder` is not a folder here (a name on the hub).
+def find_file(folder: str | Path, file: str, **hub: Any) -> Path:
+    """A file in a folder; where there is no such folder here, of the model of that name on the Hugging Face hub.
 
     Raises:
-        InputError: the folder lacks its files, the JSON is damaged, or the class is another one.
+        InputError: neither a folder nor a model that can be had from the hub.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        if len(folder.parts) != 2 or folder.is_absolute():
-            raise InputError(f"there is no folder {folder} with a saved model.")
-        return {}
-    path = folder / CONFIG
+    path = Path(folder)
+    if path.is_dir():
+        return path / file
+    # the hub's names are OWNER/NAME; but where OWNER is a folder here, a path is meant
+    if path.is_absolute() or len(path.parts) != 2 or ".." in path.parts or path.parent.is_dir():
+        raise InputError(f"there is no folder {folder} with a saved model.")
+    try:
+        return Path(hf_hub_download(path.as_posix(), file, **hub))
+    except Exception as error:  # its client raises many kinds, from a wrong name to a lost connection
+        raise InputError(
+            f"there is no folder {folder} with a saved model, nor could {file} be had from a model of that name on "
+            f"the Hugging Face hub ({type(error).__name__})."
+        ) from error
+
+
+def read_config(folder: str | Path, architecture: str | None = None, **hub: Any) -> dict[str, Any]:
+    """`config.json` of a saved model, in a folder or on the hub.
+
+    Raises:
+        InputError: no model there, the JSON is damaged, or the class is another one.
+    """
+    path, folder = find_file(folder, CONFIG, **hub), Path(folder)
     if not path.is_file():
         pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
         hint = f" It has {pickles[0]}, which may be a pickle and is not opened." if pickles else ""
@@ -229,7 +236,7 @@ def read_config(folder: str | Path, architecture: str | None = None) -> dict[str
     try:
         config = json.loads(path.read_text())
         num_classes, name = config["num_classes"], config["architecture"]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}). Save the model again.") from error
     if not isinstance(num_classes, int):
         raise InputError(f"{path}: num_classes must be a whole number, not {num_classes!r}.")
@@ -241,6 +248,6 @@ def read_config(folder: str | Path, architecture: str | None = None) -> dict[str
 
 def load_model(folder: str | Path, **kwargs: Any):
     """The saved model of whatever class, in eval mode: ADDGCN or a baseline. Errors as in `from_pretrained`."""
-    config = read_config(folder)
-    cls = Pretrained.architectures[config.get("architecture", "ADDGCN")]
+    config = read_config(folder, **{k: kwargs[k] for k in HUB if k in kwargs})
+    cls = Pretrained.architectures[config["architecture"]]
     return cls.from_pretrained(folder, **kwargs)

@@ -89,13 +89,15 @@ class Recipe:
                 check_name(field.name, getattr(self, field.name), _choices(str(field.type)))
         for name, known in PARTS.items():
             check_name(name, getattr(self, name), known)
-        at_least_one = ("dim", "size", "epochs", "batch_size", "accumulate", "evaluate_every")
+        at_least_one = ("dim", "size", "test_size", "epochs", "batch_size", "accumulate", "evaluate_every")
         for name in at_least_one:
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, not {value}.")
         for name in ("lr", "lr_trunk", "momentum", "weight_decay", "warmup", "clip", "workers", "seed"):
-            if not getattr(self, name) >= 0:  # also catches NaN
-                raise InputError(f"{name} must not be negative, but is {getattr(self, name)}.")
+            if not 0 <= getattr(self, name) < float("inf"):  # also catches NaN
+                raise InputError(f"{name} must be a number from 0 on, but is {getattr(self, name)}.")
+        if self.seed >= 2**23:  # seeds of single images are made from it, see SeededItems
+            raise InputError(f"seed must be below {2**23}, but is {self.seed}.")
         if not 0 <= self.ema < 1 or not 0 <= self.holdout < 1:
             raise InputError(f"ema ({self.ema}) and holdout ({self.holdout}) must lie in [0, 1).")
         if self.frozen and self.augment == "multiscale":
@@ -122,7 +124,10 @@ class Recipe:
         known = [field.name for field in fields(cls)]
         for name in values:
             check_name("setting", name, known)
-        return cls(**{**values, "milestones": tuple(values.get("milestones", (30, 40)))})
+        try:
+            return cls(**{**values, "milestones": tuple(values.get("milestones", (30, 40)))})
+        except TypeError as error:
+            raise InputError(f"a setting has a value of the wrong kind ({error}).") from error
 
     def build(self, num_classes: int, classes: Sequence[str] | None = None) -> ADDGCN | GAP:
         """The model of this recipe, an `ADDGCN` or a baseline."""

@@ -46,10 +46,15 @@ def write_json(path: str | Path, value: Any) -> None:
     Raises:
         InputError: the folder cannot be written, or the disk is full.
     """
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file atomically; errors as in `write_json`."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -63,11 +68,33 @@ def read_json(path: str | Path) -> Any:
         InputError: no such file, or damaged.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.") from error
     except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}).") from error
+
+
+def read_json_lines(path: str | Path) -> list[Any]:
+    """One JSON value per line; empty lines are passed over.
+
+    Raises:
+        InputError: no such file, or a damaged line, which is named by its number.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist.") from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}).") from error
+    values = []
+    for i, line in enumerate(lines):
+        try:
+            if line.strip():
+                values.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise InputError(f"line {i + 1} of {path} is damaged ({error}). Mend or remove it.") from error
+    return values
 
 
 def load_records(name: str) -> list[dict[str, Any]]:
@@ -80,16 +107,21 @@ def load_records(name: str) -> list[dict[str, Any]]:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.jsonl"))) or "none"
         raise InputError(f"there are no records {name!r}. There are: {known}.")
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line]
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} has a damaged line ({error}).") from error
+    return read_json_lines(path)
 
 
 def append_record(name: str, record: Mapping[str, Any]) -> None:
-    """Add a line to `addgcn/records/NAME.jsonl`."""
-    with open(FOLDER / f"{name}.jsonl", "a") as file:
-        file.write(json.dumps(record) + "\n")
+    """Add a line to `addgcn/records/NAME.jsonl`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    path = FOLDER / f"{name}.jsonl"
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}.") from error
 
 
 def sha256(path: str | Path) -> str:

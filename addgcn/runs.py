@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -23,54 +23,135 @@ from torch.utils.tensorboard import SummaryWriter
 from .data import MultiLabelDataset
 from .errors import InputError
 from .recipes import Recipe
-from .records import write_json
+from .records import read_json, read_json_lines, write_json, write_text
 
 CHECKPOINT_VERSION = 1
+FREE_SPACE = "Free some space: a run goes on from its last whole checkpoint with --resume."
+RUNS = ("version", "recipe", "data", "processes")  # in a checkpoint: what runs
+STANDS = ("epoch", "seconds", "model", "average", "optimizer", "scaler")  # and where it stands
 
 
-def open_run(out: Path, recipe: Recipe, data: dict[str, Any], resume: bool, main: bool) -> dict[str, Any] | None:
+def open_run(
+    out: Path, recipe: Recipe, source: dict[str, Any], resume: bool, main: bool
+) -> tuple[dict[str, Any] | None, IO[str] | None]:
     """Make the run folder, or open its checkpoint to go on from.
 
+    Args:
+        source: name, root and splits of the data, kept in run.json for `addgcn evaluate`.
+        main: whether this process is the one that writes.
+
+    Returns:
+        The checkpoint, None where there is no epoch to go on from; and a lock to keep while the run lasts.
+
     Raises:
-        InputError: the folder holds another run, has nothing to resume, or cannot be written.
+        InputError: the folder holds a run, or another run than the one to resume, or nothing to resume; or another
+            process is at work in it; or it cannot be written.
     """
     path = out / "checkpoint.pt"
-    if resume:
-        checkpoint = read_checkpoint(path)
-        saved = Recipe.from_dict(checkpoint["recipe"])
-        if saved != recipe:
-            ours, theirs = recipe.as_dict(), saved.as_dict()
-            changed = ", ".join(f"{k}: {theirs[k]} -> {ours[k]}" for k in ours if ours[k] != theirs[k])
-            raise InputError(f"{out} was begun with other settings ({changed}). Resume with the same, or start anew.")
-        return checkpoint
+    if resume and not out.is_dir():
+        raise InputError(f"there is nothing to resume: {out} does not exist.")
+    lock = None
     if main:
-        if path.exists() or (out / "log.jsonl").exists():
-            raise InputError(f"{out} holds a run already: --resume goes on with it; another --out starts a new one.")
         try:
             out.mkdir(parents=True, exist_ok=True)
+            lock = lock_folder(out)
         except OSError as error:
-            raise InputError(f"cannot make the run folder {out}: {error.strerror}.") from error
-        write_json(out / "run.json", {"recipe": recipe.as_dict(), "data": data})
-    return None
+            raise InputError(
+                f"cannot write in the run folder {out}: {error.strerror}. Choose another --out."
+            ) from error
+    if resume and path.is_file():
+        checkpoint = read_checkpoint(path)
+        check_same_recipe(out, Recipe.from_dict(checkpoint["recipe"]), recipe)
+        return checkpoint, lock
+    if resume:  # stopped before its first epoch was complete?
+        if not (out / "run.json").is_file():
+            raise InputError(f"there is nothing to resume: {out} holds neither checkpoint.pt nor run.json.")
+        check_same_recipe(out, read_run(out)[0], recipe)
+    if main:
+        held = [name for name in ("checkpoint.pt", "record.json", "model.safetensors") if (out / name).exists()]
+        if held and resume:
+            raise InputError(f"{out} has {held[0]} but no checkpoint.pt to resume from: start anew in another --out.")
+        if held:
+            raise InputError(
+                f"{out} holds a run or a model already ({held[0]}): --resume goes on with a run; another --out "
+                "starts a new one."
+            )
+        write_json(out / "run.json", {"recipe": recipe.as_dict(), "data": source})
+    return None, lock
+
+
+def lock_folder(out: Path) -> IO[str] | None:
+    """A lock on a run folder, held until it is closed or the process ends, however it ends.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    file = open(out / ".lock", "w")  # noqa: SIM115, it stays open for as long as the lock is held
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        raise InputError(f"another process is training in {out}: let it finish, or choose another --out.") from error
+    except OSError:
+        pass  # a network folder without locks
+    return file
+
+
+def check_same_recipe(out: Path, begun: Recipe, now: Recipe) -> None:
+    """Refuse to go on with other settings than the run was begun with; names each that differs."""
+    then, ours = begun.as_dict(), now.as_dict()
+    changed = ", ".join(f"{k}: {then[k]} -> {ours[k]}" for k in ours if ours[k] != then[k])
+    if changed:
+        raise InputError(
+            f"{out} was begun with other settings ({changed}). Resume with the same, or start anew in another --out."
+        )
+
+
+def read_run(out: Path) -> tuple[Recipe, dict[str, Any]]:
+    """What run.json says: the recipe, and of the data name, root, train_split and eval_split.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = out / "run.json"
+    run = read_json(path)
+    try:
+        source = {key: run["data"][key] for key in ("name", "root", "train_split", "eval_split")}
+        return Recipe.from_dict(run["recipe"]), source
+    except (KeyError, TypeError, AttributeError, InputError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}).") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's content, read without running any code in it."""
-    if not path.is_file():
-        raise InputError(f"there is nothing to resume: {path} does not exist.")
+    """A checkpoint's content, read without running any code in it.
+
+    Raises:
+        InputError: a damaged file, a pickle with code in it, or a checkpoint of another version.
+    """
+    remedy = "Start anew in another --out, or put back a whole copy."
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         found = checkpoint["version"]
-    except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise InputError(f"{path} is not a checkpoint of a run ({type(error).__name__}: {error}).") from error
+    except Exception as error:  # torch.load raises many kinds, most with long advice that would not help here
+        reason = f"{type(error).__name__}; it is damaged, or holds more than tensors and plain values"
+        raise InputError(f"{path} cannot be read as a run's checkpoint ({reason}). {remedy}") from error
     if found != CHECKPOINT_VERSION:
-        raise InputError(f"{path} was written by another version (format {found}, this is {CHECKPOINT_VERSION}).")
+        raise InputError(
+            f"{path} was written by another version of this library (format {found}, this one reads "
+            f"{CHECKPOINT_VERSION}): resume with that version. {remedy}"
+        )
+    if missing := [key for key in RUNS + STANDS if key not in checkpoint]:
+        raise InputError(f"{path} lacks {', '.join(missing)}. {remedy}")
     return checkpoint
 
 
 def save_checkpoint(
     out: Path,
     recipe: Recipe,
+    data: dict[str, Any],
     epoch: int,
     seconds: float,
     accelerator: Accelerator,
@@ -88,6 +169,8 @@ def save_checkpoint(
         "epoch": epoch,
         "seconds": seconds,
         "recipe": recipe.as_dict(),
+        "data": data,
+        "processes": accelerator.num_processes,
         "model": model.state_dict(),
         "average": None if average is None else average.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -102,26 +185,43 @@ def save_checkpoint(
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
         temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path} ({error}); the checkpoint of the epoch before is whole. "
-            "Free some space and go on with --resume."
-        ) from error
+        raise InputError(f"cannot write {path} ({getattr(error, 'strerror', None) or error}). {FREE_SPACE}") from error
 
 
 def restore(
+    out: Path,
     checkpoint: dict[str, Any],
+    data: dict[str, Any],
     accelerator: Accelerator,
     model: nn.Module,
     average: nn.Module | None,
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """Put everything back as `save_checkpoint` found it."""
-    model.load_state_dict(checkpoint["model"])
-    if average is not None:
-        average.load_state_dict(checkpoint["average"])
-    optimizer.load_state_dict(checkpoint["optimizer"])
-    if accelerator.scaler is not None:
-        accelerator.scaler.load_state_dict(checkpoint["scaler"])
+    """Put everything back as `save_checkpoint` found it.
+
+    Raises:
+        InputError: other data or another number of processes than the run was begun with, which would not be the
+            same run; or content that does not fit.
+    """
+    if checkpoint["data"] != data:
+        changed = "; ".join(
+            f"{k}: {checkpoint['data'].get(k)} -> {v}" for k, v in data.items() if checkpoint["data"].get(k) != v
+        )
+        raise InputError(f"{out} was begun with other data ({changed}). Resume with the same, or start anew.")
+    if checkpoint["processes"] != accelerator.num_processes:
+        raise InputError(
+            f"{out} was begun with {checkpoint['processes']} processes, now there are {accelerator.num_processes}: "
+            "the batches would be others. Resume with as many."
+        )
+    try:
+        model.load_state_dict(checkpoint["model"])
+        if average is not None:
+            average.load_state_dict(checkpoint["average"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        if accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(checkpoint["scaler"])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{out / 'checkpoint.pt'} does not fit its own recipe ({error}). Start anew.") from error
 
 
 class Log:
@@ -132,17 +232,28 @@ class Log:
 
     def __init__(self, out: Path, first_epoch: int) -> None:
         self.path = out / "log.jsonl"
-        lines = self.path.read_text().splitlines()[:first_epoch] if self.path.exists() else []
-        self.path.write_text("".join(line + "\n" for line in lines))
-        self.curves = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
+        lines = self.path.read_text(encoding="utf-8").splitlines()[:first_epoch] if self.path.exists() else []
+        write_text(self.path, "".join(line + "\n" for line in lines))
+        try:
+            self.curves = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch + 1)
+        except OSError as error:
+            raise InputError(f"cannot write {out / 'tensorboard'}: {error.strerror}.") from error
 
     def write(self, row: dict[str, Any]) -> None:
-        with open(self.path, "a") as file:
-            file.write(json.dumps(row) + "\n")
-        for name, value in row.items():
-            if name != "epoch":
-                self.curves.add_scalar(name, value, row["epoch"])
-        self.curves.flush()
+        """Add a row.
+
+        Raises:
+            InputError: it cannot be written; the checkpoint of the epoch before is whole.
+        """
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            for name, value in row.items():
+                if name != "epoch":
+                    self.curves.add_scalar(name, value, row["epoch"])
+            self.curves.flush()
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}. {FREE_SPACE}") from error
 
     def close(self) -> None:
         self.curves.close()
@@ -157,10 +268,7 @@ def read_log(out: str | Path) -> list[dict[str, Any]]:
     path = Path(out) / "log.jsonl"
     if not path.is_file():
         raise InputError(f"{path} does not exist: is {out} a run folder?")
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} has a damaged line ({error}).") from error
+    return read_json_lines(path)
 
 
 def describe(dataset: MultiLabelDataset) -> dict[str, Any]:
@@ -168,8 +276,12 @@ def describe(dataset: MultiLabelDataset) -> dict[str, Any]:
     return {"split": dataset.split, "images": len(dataset), "digest": dataset.digest()}
 
 
-def save_scores(path: Path, scores: Tensor, targets: Tensor, dataset: MultiLabelDataset) -> str:
-    """Write scores (N, C) float32, targets (N, C) int8, ids and classes; return the SHA-256 of the scores' bytes."""
+def save_scores(path: Path, scores: Tensor, targets: Tensor, dataset: MultiLabelDataset) -> None:
+    """Write scores (N, C) float32, targets (N, C) int8, ids and classes, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.tmp.npz")
     arrays = {"scores": scores.numpy(), "targets": targets.numpy()}
     names = {"ids": np.array(dataset.ids), "classes": np.array(dataset.classes)}
@@ -178,8 +290,7 @@ def save_scores(path: Path, scores: Tensor, targets: Tensor, dataset: MultiLabel
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}.") from error
-    return sha256_of(scores)
+        raise InputError(f"cannot write {path}: {error.strerror}. {FREE_SPACE}") from error
 
 
 def sha256_of(scores: Tensor) -> str:

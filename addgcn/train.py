@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from .baselines import GAP
-from .batches import EpochSampler, FromFeatures, SeededItems, items, open_data
+from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator
 from .errors import InputError
 from .losses import multilabel_loss
 from .metrics import Metrics, MultiLabelMetrics
 from .model import ADDGCN
 from .recipes import Recipe
-from .records import make_record, write_json
+from .records import make_record, read_json, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint, save_scores, sha256_of
 
 
@@ -47,7 +48,7 @@ def train(
         data, root: as for `addgcn.data.load`.
         train_split, eval_split: by default the ones the literature uses (VOC 2007: trainval and test). The last
             epoch's weights are kept, whatever the evaluations say: nothing is selected on a test split.
-        resume: go on from the last checkpoint in `out`.
+        resume: go on from the last checkpoint in `out`. A run that is complete is left as it is.
 
     Returns:
         The run's record.
@@ -56,19 +57,17 @@ def train(
         InputError: data, recipe or folder are wrong, or the loss is no longer finite.
     """
     out = Path(out)
-    accelerator = Accelerator(
-        mixed_precision=recipe.precision,
-        gradient_accumulation_steps=recipe.accumulate,
-        step_scheduler_with_optimizer=False,
-    )
+    accelerator = start_accelerator(recipe)
     main = accelerator.is_main_process
-    where = {"name": data, "root": None if root is None else str(Path(root).absolute())}
-    checkpoint = open_run(out, recipe, where, resume, main)
+    where = None if root is None else str(Path(root).absolute())
+    source = {"name": data, "root": where, "train_split": train_split, "eval_split": eval_split}
+    checkpoint, lock = open_run(out, recipe, source, resume, main)
     accelerator.wait_for_everyone()
     began = time.time()
 
     # --- data: batches of (images or cached features, targets)
     train_set, eval_set = open_data(recipe, data, root, train_split, eval_split)
+    data_seen = {"name": data, "train": describe(train_set), "eval": describe(eval_set)}
     set_seed(recipe.seed)
     model = recipe.build(len(train_set.classes), train_set.classes)
     train_items, eval_items = items(recipe, model, train_set, eval_set, accelerator)
@@ -102,12 +101,16 @@ def train(
 
     first_epoch, seconds = 0, 0.0
     if checkpoint is not None:
-        restore(checkpoint, accelerator, model, average, optimizer)
+        restore(out, checkpoint, data_seen, accelerator, model, average, optimizer)
         first_epoch, seconds = checkpoint["epoch"], checkpoint["seconds"]
+        if first_epoch == recipe.epochs and (out / "record.json").exists():
+            return read_json(out / "record.json")  # the record is written last, so there is nothing left to do
+    judge: Any = model if average is None else average.module  # whose scores count, and which is kept
     log = Log(out, first_epoch) if main else None
+    images_per_step = recipe.batch_size * accelerator.num_processes
     bar = tqdm(
-        total=recipe.epochs * steps_per_epoch * recipe.batch_size * accelerator.num_processes,
-        initial=first_epoch * steps_per_epoch * recipe.batch_size * accelerator.num_processes,
+        total=recipe.epochs * steps_per_epoch * images_per_step,
+        initial=first_epoch * steps_per_epoch * images_per_step,
         unit="img",
         unit_scale=True,
         disable=not main,
@@ -116,61 +119,61 @@ def train(
     )
 
     # --- the loop
-    for epoch in range(first_epoch, recipe.epochs):
-        bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
-        sampler.epoch = epoch
-        set_seed(recipe.seed + 1000 * (epoch + 1) + accelerator.process_index)  # for dropout, where a backbone has it
-        net.train()
-        if recipe.frozen:
-            model.backbone.eval()  # its normalisation stays as it was, too
-        losses: list[Tensor] = []
-        for batch, (images, targets) in enumerate(train_loader):
-            step = epoch * steps_per_epoch + batch
-            factor = lr_factor(recipe, step, steps_per_epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = group["base_lr"] * factor
-            with accelerator.accumulate(net):
-                scores = net(images)  # (B, C)
-                loss = multilabel_loss(scores, targets, recipe.over)
-                accelerator.backward(loss)
-                if accelerator.sync_gradients and recipe.clip > 0:
-                    accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
-                optimizer.step()
-                optimizer.zero_grad()
-            if average is not None and accelerator.sync_gradients:
-                average.update_parameters(model)
-            losses.append(loss.detach())
-            if batch % 50 == 49 or batch + 1 == steps_per_epoch:
-                check_finite(losses, epoch * steps_per_epoch, out)
-            bar.update(recipe.batch_size * accelerator.num_processes)
+    with bar:
+        for epoch in range(first_epoch, recipe.epochs):
+            bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
+            sampler.epoch = epoch
+            set_seed(recipe.seed + 1000 * (epoch + 1) + accelerator.process_index)  # for dropout, if a backbone has it
+            net.train()
+            if recipe.frozen:
+                model.backbone.eval()  # its normalisation stays as it was, too
+            losses: list[Tensor] = []
+            for batch, (images, targets) in enumerate(batches(train_loader)):
+                factor = lr_factor(recipe, epoch * steps_per_epoch + batch, steps_per_epoch)
+                for group in optimizer.param_groups:
+                    group["lr"] = group["base_lr"] * factor
+                with accelerator.accumulate(net):
+                    scores = net(images)  # (B, C)
+                    loss = multilabel_loss(scores, targets, recipe.over)
+                    accelerator.backward(loss)
+                    if accelerator.sync_gradients and recipe.clip > 0:
+                        accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
+                    optimizer.step()  # with accumulate > 1, these two only act when the gradients are complete
+                    optimizer.zero_grad()
+                if average is not None and accelerator.sync_gradients:
+                    average.update_parameters(model)
+                losses.append(loss.detach())
+                if batch % 50 == 49 or batch + 1 == steps_per_epoch:
+                    check_finite(losses, epoch * steps_per_epoch, model, out)
+                bar.update(images_per_step)
 
-        row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * steps_per_epoch}
-        row["train_loss"] = torch.stack(losses).mean().item()
-        row |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
-        last = epoch + 1 == recipe.epochs
-        if last or (epoch + 1) % recipe.evaluate_every == 0:
-            judge: Any = model if average is None else average.module
-            scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
-            metrics = compute_metrics(scores, targets, train_set.classes)
-            row |= {"mAP": metrics.mAP, "CF1": metrics.CF1, "OF1": metrics.OF1}
-            bar.set_postfix(loss=f"{row['train_loss']:.3f}", mAP=f"{metrics.mAP:.2f}")
-        row["seconds"] = round(seconds + time.time() - began, 2)
-        if log is not None:
-            log.write(row)
-            save_checkpoint(out, recipe, epoch + 1, row["seconds"], accelerator, model, average, optimizer)
-        accelerator.wait_for_everyone()
-    bar.close()
+            for buffer in judge.buffers():  # each process has batch statistics of its own: the first one's count
+                broadcast(buffer)
+            row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * steps_per_epoch}
+            row["train_loss"] = accelerator.reduce(torch.stack(losses).mean(), "mean").item()
+            row |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
+            if epoch + 1 == recipe.epochs or (epoch + 1) % recipe.evaluate_every == 0:
+                scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
+                metrics = compute_metrics(scores, targets, train_set.classes)
+                row |= {"mAP": metrics.mAP, "CF1": metrics.CF1, "OF1": metrics.OF1}
+                bar.set_postfix(loss=f"{row['train_loss']:.3f}", mAP=f"{metrics.mAP:.2f}")
+            row["seconds"] = round(seconds + time.time() - began, 2)
+            if log is not None:
+                log.write(row)
+                save_checkpoint(
+                    out, recipe, data_seen, epoch + 1, row["seconds"], accelerator, model, average, optimizer
+                )
+            accelerator.wait_for_everyone()
 
     # --- what stays: the model, the scores it was judged by, the record
-    judge = model if average is None else average.module
-    if first_epoch >= recipe.epochs:  # resumed after the last epoch: only this part is left to do
+    if first_epoch == recipe.epochs:  # resumed after the last epoch: only this part is left to do
         scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
         metrics = compute_metrics(scores, targets, train_set.classes)
     record = make_record(
         "train",
         recipe=recipe.as_dict(),
         seed=recipe.seed,
-        data={"name": data, "train": describe(train_set), "eval": describe(eval_set)},
+        data=data_seen,
         processes=accelerator.num_processes,
         duration_s=round(seconds + time.time() - began, 2),
         scores_sha256=sha256_of(scores),
@@ -181,6 +184,8 @@ def train(
         judge.save_pretrained(out)
         save_scores(out / f"scores_{eval_set.split}.npz", scores, targets, eval_set)
         write_json(out / "record.json", record)
+    if lock is not None:
+        lock.close()
     accelerator.wait_for_everyone()
     return record
 
@@ -215,30 +220,38 @@ def lr_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def check_finite(losses: list[Tensor], first_step: int, out: Path) -> None:
-    """Stop at the first loss that is NaN or infinite. Asked now and then: each look waits for the device.
+def check_finite(losses: list[Tensor], first_step: int, model: nn.Module, out: Path) -> None:
+    """Stop when a loss or a weight is NaN or infinite. Asked now and then: each look waits for the device.
+
+    Args:
+        losses: those of the epoch until now; the first is that of step `first_step`.
 
     Raises:
         InputError: with the step; the last epoch's checkpoint is as it was.
     """
     broken = (~torch.stack(losses).isfinite()).nonzero()
     if len(broken):
-        kept = "the last epoch's checkpoint is kept" if (out / "checkpoint.pt").exists() else "no epoch was complete"
-        raise InputError(
-            f"the loss is {losses[int(broken[0])].item()} at step {first_step + int(broken[0])}: the training has "
-            f"diverged; {kept}. Try a learning rate ten times smaller (lr, lr_trunk), warm-up, or attend='mean'."
-        )
+        what, step = f"the loss is {losses[int(broken[0])].item()}", first_step + int(broken[0])
+    elif not all(value.isfinite().all() for value in model.state_dict().values()):
+        what, step = "weights are no longer finite", first_step + len(losses) - 1  # the loss will not be, either
+    else:
+        return
+    kept = "the last epoch's checkpoint is kept" if (out / "checkpoint.pt").exists() else "no epoch was complete"
+    raise InputError(
+        f"{what} at step {step}: the training has diverged; {kept}. Start anew in another folder with a learning "
+        "rate ten times smaller (lr, lr_trunk), with warm-up, or with attend='mean'."
+    )
 
 
 @torch.no_grad()
-def collect_scores(model: Any, frozen: bool, loader: DataLoader, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+def collect_scores(model: Any, frozen: bool, loader: Iterable, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
     """Scores (N, C) and targets (N, C) of a whole split, on the CPU of every process, each image exactly once.
 
     In float32, whatever the training ran in: half precision makes ties, which cost up to a point of mAP.
     """
     model.eval()
     scores, targets = [], []
-    for images, y in loader:
+    for images, y in batches(loader):
         X = images if frozen else model.backbone(images)  # (B, D, H', W')
         s = model.from_features(X)  # (B, C)
         s, y = accelerator.gather_for_metrics((s, y))  # without the repeats that fill up the last batch
