@@ -1,0 +1,1 @@
+"""What the exercises of the book ask, one module for each chapter; `addgcn.check` finds them here."""

@@ -1,0 +1,401 @@
+"""For every exercise: solutions as a reader may write them, and typical wrong answers with the property they miss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+
+class Case(NamedTuple):
+    """Right answers, and wrong ones as (the property that fails, the answer)."""
+
+    right: list[Callable[..., Any]]
+    wrong: list[tuple[str, Callable[..., Any]]]
+
+
+# --- chapter 2
+
+
+def ap(scores, targets):
+    hits = targets[scores.argsort(descending=True)] == 1
+    rank = torch.arange(1, len(scores) + 1)
+    return ((hits.cumsum(0) / rank)[hits]).mean()
+
+
+def ap_loop(scores, targets):
+    total, found = 0.0, 0
+    for rank, i in enumerate(np.argsort(-scores.numpy()), 1):
+        if targets[i]:
+            found += 1
+            total += found / rank
+    return total / found
+
+
+def ap_unsorted(scores, targets):
+    return ap(-torch.arange(len(scores), dtype=torch.float), targets)
+
+
+def ap_ascending(scores, targets):
+    return ap(-scores, targets)
+
+
+def ap_over_all(scores, targets):
+    hits = targets[scores.argsort(descending=True)] == 1
+    return (hits.cumsum(0) / torch.arange(1, len(scores) + 1)).mean()
+
+
+def ap_by_threshold(scores, targets):
+    keep = scores > 0
+    return ap(scores[keep], targets[keep]) * (targets[keep].sum() / targets.sum())
+
+
+def ap_area(scores, targets):
+    hits = targets[scores.argsort(descending=True)] == 1
+    precision = (hits.cumsum(0) / torch.arange(1, len(scores) + 1))[hits]
+    return precision.flip(0).cummax(0).values.mean()
+
+
+def pr(scores, targets, threshold):
+    yes = scores.sigmoid() > threshold
+    hits = (yes & (targets == 1)).sum().item()
+    return hits / max(yes.sum().item(), 1), hits / max((targets == 1).sum().item(), 1)
+
+
+def pr_no_guard(scores, targets, threshold):
+    yes = scores.sigmoid() > threshold
+    hits = (yes & (targets == 1)).sum()
+    return hits / yes.sum(), hits / targets.sum()
+
+
+def pr_raw(scores, targets, threshold):
+    return pr(torch.logit(scores.clamp(1e-6, 1 - 1e-6)), targets, threshold)
+
+
+def harmonic(P, R):
+    return 2 * P * R / (P + R) if P + R else 0.0
+
+
+def ap_groups(scores, targets):
+    s, t = scores[targets != -1], targets[targets != -1]
+    return torch.stack([(t[s >= x] == 1).float().mean() for x in s[t == 1]]).mean()
+
+
+def ap_ignored_negative(scores, targets):
+    s, t = scores, targets
+    return torch.stack([(t[s >= x] == 1).float().mean() for x in s[t == 1]]).mean()
+
+
+def ap_no_ties(scores, targets):
+    return ap(scores[targets != -1], targets[targets != -1])
+
+
+def ap_first_of_group(scores, targets):
+    s, t = scores[targets != -1], targets[targets != -1]
+    return torch.stack([(t[s > x] == 1).sum() + 1 / ((s > x).sum() + 1) for x in s[t == 1]]).mean()
+
+
+# --- chapter 4
+
+
+def cls_gmp(X, weight):
+    return torch.einsum("bdhw,cd->bchw", X, weight).amax((2, 3))
+
+
+def gap_cls(X, weight):
+    return X.mean((2, 3)) @ weight.T
+
+
+def hit(m, boxes, size):
+    i, j = divmod(int(m.argmax()), m.shape[1])
+    x, y = (j + 0.5) * size[0] / m.shape[1], (i + 0.5) * size[1] / m.shape[0]
+    return any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in boxes)
+
+
+def hit_numpy(m, boxes, size):
+    i, j = np.unravel_index(m.numpy().argmax(), m.shape)
+    x, y = (j + 0.5) / m.shape[1] * size[0], (i + 0.5) / m.shape[0] * size[1]
+    return np.any([x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in boxes])
+
+
+def hit_swapped(m, boxes, size):
+    i, j = divmod(int(m.argmax()), m.shape[1])
+    y, x = (j + 0.5) * size[0] / m.shape[1], (i + 0.5) * size[1] / m.shape[0]
+    return any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in boxes)
+
+
+def hit_corner(m, boxes, size):
+    i, j = divmod(int(m.argmax()), m.shape[1])
+    x, y = j * size[0] / m.shape[1], i * size[1] / m.shape[0]
+    return any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in boxes)
+
+
+# --- chapter 5
+
+
+def represent(M, X_):
+    return M.flatten(2) @ X_.flatten(2).transpose(1, 2)
+
+
+def represent_loop(M, X_):
+    B, C, H, W = M.shape
+    V = torch.zeros(B, C, X_.shape[1])
+    for i in range(H):
+        for j in range(W):
+            V = V + M[:, :, i, j, None] * X_[:, None, :, i, j]
+    return V
+
+
+def represent_mean(M, X_):
+    return represent(M, X_) / (M.shape[2] * M.shape[3])
+
+
+# --- chapter 6
+
+
+def normalised(A):
+    d = A.sum(1)
+    s = torch.where(d > 0, d, 1) ** -0.5
+    return s[:, None] * A * s[None, :]
+
+
+def normalised_diag(A):
+    D = torch.diag(A.sum(1).pow(-0.5).nan_to_num(posinf=0))
+    return D @ A @ D
+
+
+def gcn(A, H, W):
+    return F.leaky_relu(A @ H @ W, 0.2)
+
+
+def conditional(counts):
+    return counts / counts.diagonal()[:, None]
+
+
+# --- chapter 7
+
+
+def dynamic(H, W_A, W_g, b_g):
+    h_g = H.mean(1) @ W_g.T + b_g
+    H_ = torch.cat([H, h_g[:, None].expand(-1, H.shape[1], -1)], 2)
+    return torch.sigmoid(torch.einsum("id,bjd->bij", W_A, H_))
+
+
+def dynamic_with(change: str) -> Callable[..., Any]:
+    def wrong(H, W_A, W_g, b_g):
+        mean = H.mean((0, 1))[None].expand(len(H), -1) if change == "batch" else H.mean(1)
+        h_g = (mean @ W_g.T + (0 if change == "bias" else b_g))[:, None].expand(-1, H.shape[1], -1)
+        H_ = torch.cat([h_g, H] if change == "order" else [H, h_g], 2)
+        logits = W_A @ H_.mT
+        closing = {"softmax": lambda T: T.softmax(2), "none": lambda T: T}.get(change, torch.sigmoid)
+        A_d = closing(logits)
+        return A_d.mT if change == "transpose" else A_d.detach() if change == "detach" else A_d
+
+    return wrong
+
+
+# --- chapter 8
+
+
+def loss(s, y):
+    return F.binary_cross_entropy_with_logits(s, y, reduction="none").sum(1).mean()
+
+
+def loss_softplus(s, y):
+    return (F.softplus(s) - s * y).sum() / len(s)
+
+
+def loss_by_log(s, y):
+    p = s.sigmoid()
+    return -(y * (p + 1e-9).log() + (1 - y) * (1 - p + 1e-9).log()).sum(1).mean()
+
+
+def heads(Z, w, b):
+    return (Z * w).sum(2) + b
+
+
+CASES = {
+    "2.1": Case(
+        [ap, ap_loop],
+        [
+            ("perfect ranking", ap_over_all),
+            ("perfect ranking", ap_ascending),
+            ("order of the images", ap_unsorted),
+            ("six images", ap_by_threshold),
+            ("values", ap_area),
+        ],
+    ),
+    "2.2": Case(
+        [pr],
+        [
+            ("finite", pr_no_guard),
+            ("six images", pr_raw),
+            ("values", lambda s, t, threshold: pr(s, t, 0.5)),
+            ("type", lambda s, t, threshold: pr(s, t, threshold)[0]),
+            ("which is which", lambda s, t, threshold: pr(s, t, threshold)[::-1]),
+        ],
+    ),
+    "2.3": Case(
+        [lambda P, R: harmonic(P.mean(), R.mean())],
+        [
+            ("not the mean F1", lambda P, R: (2 * P * R / (P + R)).nan_to_num().mean()),
+            ("harmonic", lambda P, R: (P.mean() + R.mean()) / 2),
+            ("finite", lambda P, R: 2 / (1 / P.mean() + 1 / R.mean()) if P.sum() else math.nan),
+            ("type", lambda P, R: 2 * P * R / (P + R)),
+            ("by hand", lambda P, R: (P.mean() * R.mean()) ** 0.5),
+        ],
+    ),
+    "2.4": Case(
+        [ap_groups],
+        [("ignored", ap_ignored_negative), ("ties", ap_no_ties), ("ignored", ap_first_of_group), ("ignored", ap)],
+    ),
+    "4.1": Case(
+        [cls_gmp, lambda X, w: (w @ X.flatten(2)).amax(2)],
+        [
+            ("logits", lambda X, w: cls_gmp(X, w).sigmoid()),
+            ("classify, then pool", lambda X, w: X.amax((2, 3)) @ w.T),
+            ("values", gap_cls),
+            ("shape", lambda X, w: torch.einsum("bdhw,cd->bchw", X, w).amax(2)),
+            ("gradient", lambda X, w: cls_gmp(X.detach(), w)),
+        ],
+    ),
+    "4.2": Case(
+        [gap_cls, lambda X, w: torch.einsum("bdhw,cd->bchw", X, w).mean((2, 3))],
+        [
+            ("size", lambda X, w: X.sum((2, 3)) @ w.T),
+            ("linear", lambda X, w: torch.einsum("bdhw,cd->bchw", X, w).sigmoid().mean((2, 3))),
+            ("error", lambda X, w: X.mean((2, 3)) @ w),
+            ("shape", lambda X, w: (X.mean((2, 3)) @ w.T).T),
+            ("values", cls_gmp),
+        ],
+    ),
+    "4.3": Case(
+        [hit, hit_numpy],
+        [
+            ("a hit", hit_swapped),
+            ("centre", hit_corner),
+            ("any box", lambda m, boxes, size: hit(m, boxes[:1], size)),
+            ("any box", lambda m, boxes, size: all(hit(m, [box], size) for box in boxes)),
+            ("size", lambda m, boxes, size: hit(m, boxes, (300, 100))),
+            ("type", lambda m, boxes, size: m.max()),
+        ],
+    ),
+    "5.1": Case(
+        [represent, represent_loop, lambda M, X_: torch.einsum("bchw,bdhw->bcd", M, X_)],
+        [
+            ("a sum", represent_mean),
+            ("values", lambda M, X_: represent(M.softmax(1), X_)),
+            ("shape", lambda M, X_: represent(M, X_).mT),
+            ("values", lambda M, X_: represent(M, X_.mT.contiguous())),
+            ("gradient", lambda M, X_: represent(M.detach(), X_)),
+            ("leaves its inputs alone", lambda M, X_: represent(M, X_.mul_(1.5))),
+            ("returns something", lambda M, X_: None),
+        ],
+    ),
+    "5.2": Case(
+        [represent_mean, lambda M, X_: (M[:, :, None] * X_[:, None]).mean((3, 4))],
+        [
+            ("scale", represent),
+            ("strength", lambda M, X_: represent(M, X_) / M.sum((2, 3))[..., None]),
+            ("strength", lambda M, X_: represent(M.flatten(2).softmax(2).view(M.shape), X_)),
+            ("values", lambda M, X_: represent_mean(M, X_) / M.shape[1]),
+        ],
+    ),
+    "6.1": Case(
+        [normalised, normalised_diag],
+        [
+            ("both sides", lambda A: A / A.sum(1, keepdim=True)),
+            ("values", lambda A: A / A.sum(1, keepdim=True) / A.sum(0)),
+            ("a lonely node", lambda A: torch.diag(A.sum(1) ** -0.5) @ A @ torch.diag(A.sum(1) ** -0.5)),
+            ("values", lambda A: normalised(A + torch.eye(len(A)))),
+            ("symmetric", lambda A: A / A.sum(1, keepdim=True).sqrt()),
+        ],
+    ),
+    "6.2": Case(
+        [gcn, lambda A, H, W: F.leaky_relu(A @ (H @ W), negative_slope=0.2)],
+        [
+            ("direction", lambda A, H, W: gcn(A.T, H, W)),
+            ("negative side", lambda A, H, W: F.relu(A @ H @ W)),
+            ("no links", lambda A, H, W: F.leaky_relu(A @ H @ W)),
+            ("no links", lambda A, H, W: A @ H @ W),
+            ("it listens", lambda A, H, W: F.leaky_relu(H @ W, 0.2)),
+            ("values", lambda A, H, W: gcn(A / A.sum(1, keepdim=True).clamp(min=1), H, W)),
+            ("error", lambda A, H, W: gcn(A, H, W.T)),
+        ],
+    ),
+    "6.3": Case(
+        [conditional, lambda n: n / torch.diag(n).unsqueeze(1)],
+        [
+            ("given the row", lambda n: n / n.diagonal()),
+            ("diagonal", lambda n: n / n.sum(1, keepdim=True)),
+            ("diagonal", lambda n: n / n.max()),
+            ("whole numbers", lambda n: n / n.diagonal()[:, None] if n.is_floating_point() else n // n.diagonal()),
+        ],
+    ),
+    "7.1": Case(
+        [dynamic, dynamic_with("")],
+        [
+            ("direction", dynamic_with("transpose")),
+            ("no softmax", dynamic_with("softmax")),
+            ("range", dynamic_with("none")),
+            ("images apart", dynamic_with("batch")),
+            ("values", dynamic_with("order")),
+            ("values", dynamic_with("bias")),
+            ("gradient", dynamic_with("detach")),
+        ],
+    ),
+    "7.2": Case(
+        [lambda A, order: A[:, :, order]],
+        [
+            ("it changes", lambda A, order: A),
+            ("rows stay", lambda A, order: A[:, order][:, :, order]),
+            ("which axis", lambda A, order: A[:, order]),
+            ("values", lambda A, order: A[:, :, torch.tensor(order).argsort()]),
+        ],
+    ),
+    "7.3": Case(
+        [lambda A, H, W: F.leaky_relu(torch.bmm(A, H) @ W, 0.2)],
+        [
+            ("direction", lambda A, H, W: F.leaky_relu(A.mT @ H @ W, 0.2)),
+            ("images apart", lambda A, H, W: F.leaky_relu(A.mean(0) @ H @ W, 0.2)),
+            ("values", lambda A, H, W: A @ H @ W),
+            ("values", lambda A, H, W: F.leaky_relu(A @ H @ W.T, 0.2)),
+            ("gradient", lambda A, H, W: F.leaky_relu(A.detach() @ H @ W, 0.2)),
+        ],
+    ),
+    "8.1": Case(
+        [loss, loss_softplus],
+        [
+            ("sign", lambda s, y: -loss(s, y)),
+            ("at the start", lambda s, y: F.binary_cross_entropy_with_logits(s, y)),
+            ("at the start", lambda s, y: loss(s, y) * len(s)),
+            ("large scores", loss_by_log),
+            ("values", lambda s, y: -(y * F.logsigmoid(s)).sum(1).mean() + (1 - y).sum(1).mean() * math.log(2)),
+            ("at the start", lambda s, y: F.cross_entropy(s, y)),
+            ("gradient", lambda s, y: loss(s, y).item()),
+        ],
+    ),
+    "8.2": Case(
+        [heads, lambda Z, w, b: torch.einsum("bcd,cd->bc", Z, w) + b, lambda Z, w, b: (Z @ w.T).diagonal(0, 1, 2) + b],
+        [
+            ("shape", lambda Z, w, b: Z @ w.T + b),
+            ("own node", lambda Z, w, b: Z.sum(1) @ w.T + b),
+            ("bias", lambda Z, w, b: (Z * w).sum(2)),
+            ("values", lambda Z, w, b: (Z * w).mean(2) + b),
+            ("values", lambda Z, w, b: (Z * w[0]).sum(2) + b),
+        ],
+    ),
+    "8.3": Case(
+        [lambda a, b: (a + b) / 2],
+        [
+            ("logits", lambda a, b: (a.sigmoid() + b.sigmoid()) / 2),
+            ("mean", lambda a, b: a + b),
+            ("values", lambda a, b: torch.maximum(a, b)),
+            ("values", lambda a, b: torch.logit((a.sigmoid() + b.sigmoid()) / 2)),
+        ],
+    ),
+}
