@@ -17,9 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, check_name
 
 PACKAGE = Path(__file__).parent
 FOLDER = PACKAGE / "records"
@@ -110,6 +112,20 @@ def load_records(name: str) -> list[dict[str, Any]]:
     return read_json_lines(path)
 
 
+def cooccurrence(name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """How often real categories stand together: classes (C), images of each class (C,), images of each pair (C, C).
+
+    Args:
+        name: "coco" (train2014, 80 classes) or "voc" (VOC 2007 trainval, 20), counted for ML-GCN; alphabetical.
+
+    Raises:
+        InputError: another name.
+    """
+    counts = read_json(FOLDER / "cooccurrence.json")
+    part = counts[check_name("co-occurrence counts", name, counts)]
+    return tuple(part["classes"]), np.array(part["images"]), np.array(part["pairs"])
+
+
 def append_record(name: str, record: Mapping[str, Any]) -> None:
     """Add a line to `addgcn/records/NAME.jsonl`.
 
@@ -122,6 +138,28 @@ def append_record(name: str, record: Mapping[str, Any]) -> None:
             file.write(json.dumps(record) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}.") from error
+
+
+def save_scores(path: Path, scores: Tensor, targets: Tensor, dataset: Any) -> None:
+    """Write scores (N, C) float32, targets (N, C) int8, ids and classes, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp.npz")
+    arrays = {"scores": scores.numpy(), "targets": targets.numpy()}
+    names = {"ids": np.array(dataset.ids), "classes": np.array(dataset.classes)}
+    try:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays, **names)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error.strerror}. Free some space or choose another folder.") from error
+
+
+def sha256_of(scores: Tensor) -> str:
+    """The digest that a record keeps of its scores: SHA-256 over the float32 values, row by row."""
+    return hashlib.sha256(scores.contiguous().float().numpy().tobytes()).hexdigest()
 
 
 def sha256(path: str | Path) -> str:
