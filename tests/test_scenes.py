@@ -26,7 +26,7 @@ from addgcn.errors import InputError
 SMALL = {"train": 12, "train-flat": 6, "id": 8, "ood": 8, "bg": 8}
 
 
-def write_small(root: Path, **kwargs) -> Path:
+def write_small(root: Path | None, **kwargs) -> Path:
     return write_scenes(root, **{"sizes": SMALL, "workers": 1, "progress": False, **kwargs})
 
 
@@ -204,6 +204,14 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small(tmp_path_factory.mktemp("scenes") / "voc", layout="voc")
+
+
+def test_default_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADDGCN_CACHE", str(tmp_path))
+    root = write_small(None, sizes={"id": 2}, splits="id")
+    assert root == default_root()
+    assert root.parent == tmp_path
+    assert len(list((root / "id").iterdir())) == 2
 
 
 @pytest.mark.parametrize("layout", ["coco", "voc"])

@@ -33,7 +33,7 @@ def train_trunk(
     folder: str | Path = SCENES_WEIGHTS.parent,
     images: int = 15_000,
     held_out: int = 2_000,
-    epochs: int = 9,
+    epochs: int = 8,
     lr: float = 0.1,
     batch: int = 64,
     seed: int = 0,

@@ -37,10 +37,10 @@ MANIFEST = "manifest.json"
 
 
 def default_root() -> Path:
-    """Where the scenes lie unless told otherwise: `scenes` in the cache folder ($ADDGCN_CACHE)."""
+    """Where the scenes lie unless told otherwise: in the cache folder ($ADDGCN_CACHE), one folder per version."""
     from .. import cache_dir
 
-    return Path(cache_dir()) / "scenes"
+    return cache_dir() / f"scenes-v{VERSION}"
 
 
 def write_scenes(
