@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,21 +27,23 @@ TRAIN_SPLIT = {"scenes": "train", "coco2014": "train", "coco2017": "train", "voc
 EVAL_SPLIT = {"scenes": "id", "coco2014": "val", "coco2017": "val", "voc2007": "test", "voc2012": "val"}
 
 
-def start_accelerator(recipe: Recipe) -> Accelerator:
-    """What knows the device, the precision and the other processes.
+def start_accelerator(precision: str = "no", accumulate: int = 1) -> Accelerator:
+    """What knows the device, the precision and the other processes; several come from `torchrun`.
 
     Raises:
-        InputError: the device cannot do the recipe's precision.
+        InputError: the device cannot do this precision.
     """
     # accelerate keeps one state per Python process, but a notebook may train several times in one: with another
     # precision, or after a run that was stopped in the middle of a loader
     AcceleratorState._reset_state()
     GradientState._reset_state()
+    # without a GPU, processes find each other only if accelerate is told that the processor is meant
+    cpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
     try:
-        accelerator = Accelerator(mixed_precision=recipe.precision, gradient_accumulation_steps=recipe.accumulate)
+        accelerator = Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=accumulate)
     except ValueError as error:
-        raise InputError(f"precision={recipe.precision!r} does not work here: {error}") from error
-    if recipe.precision == "fp16" and accelerator.scaler is None:  # it would go on in float32, and say nothing
+        raise InputError(f"precision={precision!r} does not work here: {error}") from error
+    if precision == "fp16" and accelerator.scaler is None:  # it would go on in float32, and say nothing
         raise InputError(f"precision='fp16' needs a GPU; on {accelerator.device.type}, take 'bf16' or 'no'.")
     return accelerator
 

@@ -7,6 +7,7 @@ linear layers here, so their last axis of length 1 goes; everything else is a ne
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -125,7 +126,9 @@ def read_released(path: str | Path) -> dict[str, Tensor]:
         InputError: no such file, not a checkpoint, or a pickle that wants to do more than hold tensors.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on the pickle's format; what cannot be read raises
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.") from error
     except pickle.UnpicklingError as error:

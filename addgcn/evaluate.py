@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import EVAL_SPLIT, open_data
+from .batches import EVAL_SPLIT, open_data, start_accelerator
 from .data import MultiLabelDataset, load, open_image
 from .data.transforms import eval_transform
 from .errors import InputError
 from .pretrained import load_model
-from .records import make_record, read_json, write_json
-from .runs import describe, read_run, save_scores, sha256_of
+from .records import make_record, read_json, save_scores, sha256_of, write_json
+from .runs import describe, read_run
 from .train import collect_scores, compute_metrics
 
 
@@ -47,7 +46,7 @@ def evaluate_run(
     size = size or size_of(folder)
     dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
 
-    accelerator = Accelerator()
+    accelerator = start_accelerator()
     model = model.to(accelerator.device)
     loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=max(0, workers)))
     began = time.time()

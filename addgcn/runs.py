@@ -8,16 +8,15 @@ scores_SPLIT.npz, record.json             what it was judged by, and the record
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from .data import MultiLabelDataset
@@ -33,7 +32,7 @@ STANDS = ("epoch", "seconds", "model", "average", "optimizer", "scaler")  # and 
 
 def open_run(
     out: Path, recipe: Recipe, source: dict[str, Any], resume: bool, main: bool
-) -> tuple[dict[str, Any] | None, IO[str] | None]:
+) -> tuple[dict[str, Any] | None, FolderLock | None]:
     """Make the run folder, or open its checkpoint to go on from.
 
     Args:
@@ -54,7 +53,7 @@ def open_run(
     if main:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            lock = lock_folder(out)
+            lock = FolderLock(out)
         except OSError as error:
             raise InputError(
                 f"cannot write in the run folder {out}: {error.strerror}. Choose another --out."
@@ -80,24 +79,32 @@ def open_run(
     return None, lock
 
 
-def lock_folder(out: Path) -> IO[str] | None:
-    """A lock on a run folder, held until it is closed or the process ends, however it ends.
+class FolderLock:
+    """A lock on a run folder, held until it is closed or forgotten, or the process ends, however it ends.
 
     Raises:
         InputError: another process holds it.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    file = open(out / ".lock", "w")  # noqa: SIM115, it stays open for as long as the lock is held
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        raise InputError(f"another process is training in {out}: let it finish, or choose another --out.") from error
-    except OSError:
-        pass  # a network folder without locks
-    return file
+
+    def __init__(self, out: Path) -> None:
+        self.file = os.open(out / ".lock", os.O_WRONLY | os.O_CREAT)
+        try:
+            import fcntl
+
+            fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise InputError(
+                f"another process is training in {out}: let it finish, or choose another --out."
+            ) from error
+        except (ImportError, OSError):  # Windows, or a network folder without locks
+            pass
+
+    def close(self) -> None:
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
+
+    __del__ = close
 
 
 def check_same_recipe(out: Path, begun: Recipe, now: Recipe) -> None:
@@ -133,7 +140,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     remedy = "Start anew in another --out, or put back a whole copy."
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on the file's format; what cannot be read raises
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         found = checkpoint["version"]
     except Exception as error:  # torch.load raises many kinds, most with long advice that would not help here
         reason = f"{type(error).__name__}; it is damaged, or holds more than tensors and plain values"
@@ -274,25 +283,3 @@ def read_log(out: str | Path) -> list[dict[str, Any]]:
 def describe(dataset: MultiLabelDataset) -> dict[str, Any]:
     """What a record says of a split."""
     return {"split": dataset.split, "images": len(dataset), "digest": dataset.digest()}
-
-
-def save_scores(path: Path, scores: Tensor, targets: Tensor, dataset: MultiLabelDataset) -> None:
-    """Write scores (N, C) float32, targets (N, C) int8, ids and classes, atomically.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp.npz")
-    arrays = {"scores": scores.numpy(), "targets": targets.numpy()}
-    names = {"ids": np.array(dataset.ids), "classes": np.array(dataset.classes)}
-    try:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays, **names)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}. {FREE_SPACE}") from error
-
-
-def sha256_of(scores: Tensor) -> str:
-    """The digest that a record keeps of its scores: SHA-256 over the float32 values, row by row."""
-    return hashlib.sha256(scores.contiguous().float().numpy().tobytes()).hexdigest()

@@ -29,8 +29,8 @@ from .losses import multilabel_loss
 from .metrics import Metrics, MultiLabelMetrics
 from .model import ADDGCN
 from .recipes import Recipe
-from .records import make_record, read_json, write_json
-from .runs import Log, describe, open_run, restore, save_checkpoint, save_scores, sha256_of
+from .records import make_record, read_json, save_scores, sha256_of, write_json
+from .runs import Log, describe, open_run, restore, save_checkpoint
 
 
 def train(
@@ -57,7 +57,7 @@ def train(
         InputError: data, recipe or folder are wrong, or the loss is no longer finite.
     """
     out = Path(out)
-    accelerator = start_accelerator(recipe)
+    accelerator = start_accelerator(recipe.precision, recipe.accumulate)
     main = accelerator.is_main_process
     where = None if root is None else str(Path(root).absolute())
     source = {"name": data, "root": where, "train_split": train_split, "eval_split": eval_split}

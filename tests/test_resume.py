@@ -1,0 +1,283 @@
+"""A run that was stopped, however, and resumed ends with the very weights of one that was not."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from addgcn import runs
+from addgcn import train as train_module
+from addgcn.cli import main
+from addgcn.errors import InputError
+from addgcn.recipes import Recipe
+from addgcn.records import read_json
+from addgcn.runs import read_log
+
+TINY = Recipe(
+    backbone="scenes",
+    weights=None,
+    attend="mean",
+    dim=8,
+    size=32,
+    augment="flip",
+    epochs=4,
+    batch_size=16,
+    lr=0.05,
+    lr_trunk=0.01,
+    schedule="cosine",
+    warmup=0.5,
+    over="sum",
+    workers=0,
+)
+VARIANTS = {
+    "plain": TINY,
+    "released-accumulate-ema": replace(TINY, wiring="released", accumulate=2, ema=0.9, augment="multiscale"),
+    "frozen": replace(TINY, lr_trunk=0.0, lr=0.1, ema=0.5),
+    "adamw-holdout": replace(TINY, optimizer="adamw", lr=1e-3, lr_trunk=1e-4, holdout=0.25, evaluate_every=3),
+    "workers": replace(TINY, workers=2, epochs=2, augment="multiscale"),
+}
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    x, y = load_file(a / "model.safetensors"), load_file(b / "model.safetensors")
+    return x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x)
+
+
+class Stop(BaseException):
+    """Like a kill: nothing catches it."""
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_stopped_after_an_epoch(name: str, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = VARIANTS[name]
+    train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+
+    save, saved = train_module.save_checkpoint, []
+
+    def save_and_stop(*args):
+        save(*args)
+        saved.append(args)
+        raise Stop
+
+    monkeypatch.setattr(train_module, "save_checkpoint", save_and_stop)
+    with pytest.raises(Stop):
+        train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small)
+    torch.manual_seed(12345)  # whatever the random numbers are by then
+    monkeypatch.undo()
+    record = train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small, resume=True)
+    assert len(saved) == 1
+    assert same_weights(tmp_path / "whole", tmp_path / "broken")
+    whole = read_json(tmp_path / "whole" / "record.json")
+    assert record["metrics"] == whole["metrics"]
+    assert record["scores_sha256"] == whole["scores_sha256"]
+    logs = [read_log(tmp_path / folder) for folder in ("whole", "broken")]
+    for rows in logs:
+        for row in rows:
+            del row["seconds"]
+    assert logs[0] == logs[1]
+
+
+def test_stopped_before_the_first_epoch_was_complete(
+    scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(TINY, epochs=1)
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "collect_scores", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_module.train(recipe, "scenes", tmp_path / "run", scenes_small)
+    monkeypatch.undo()
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    with pytest.raises(InputError, match=r"other settings \(seed: 0 -> 1\)"):
+        train_module.train(replace(recipe, seed=1), "scenes", tmp_path / "run", scenes_small, resume=True)
+    train_module.train(recipe, "scenes", tmp_path / "run", scenes_small, resume=True)
+    train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+    assert same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_stopped_between_last_checkpoint_and_record(
+    scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = replace(TINY, epochs=1), tmp_path / "run"
+
+    def stop(*args):
+        raise Stop
+
+    monkeypatch.setattr(train_module, "save_scores", stop)  # the model is there, scores and record are not
+    with pytest.raises(Stop):
+        train_module.train(recipe, "scenes", out, scenes_small)
+    monkeypatch.undo()
+    assert not (out / "record.json").exists()
+    model = (out / "model.safetensors").read_bytes()
+    first = train_module.train(recipe, "scenes", out, scenes_small, resume=True)
+    assert (out / "model.safetensors").read_bytes() == model
+    assert (out / "scores_id.npz").exists()
+
+    # once more: there is nothing left to do, and nothing is touched
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name != ".lock"}
+    again = train_module.train(recipe, "scenes", out, scenes_small, resume=True)
+    assert again == first == read_json(out / "record.json")
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name != ".lock"} == before
+    assert len(read_log(out)) == 1
+
+
+@pytest.mark.parametrize("how", ["no space while writing", "no space when moving", "stopped between bytes"])
+def test_a_checkpoint_is_whole_or_the_one_before(
+    how: str, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = replace(TINY, epochs=2), tmp_path / "run"
+    save, replace_file = torch.save, os.replace
+    done: list[bytes] = []
+
+    def full(source, target):
+        if Path(target).name == "checkpoint.pt" and done:
+            raise OSError(28, "No space left on device")
+        replace_file(source, target)
+        if Path(target).name == "checkpoint.pt":
+            done.append(Path(target).read_bytes())
+
+    def half(content, file):
+        if not done:
+            return save(content, file)
+        file.write(done[0][: len(done[0]) // 2])
+        if how == "stopped between bytes":
+            file.flush()
+            raise Stop
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.os, "replace", full)
+    if how != "no space when moving":
+        monkeypatch.setattr(runs.torch, "save", half)
+    error = Stop if how == "stopped between bytes" else InputError
+    with pytest.raises(error) as caught:
+        train_module.train(recipe, "scenes", out, scenes_small)
+    monkeypatch.undo()
+    if error is InputError:
+        assert "No space left on device" in str(caught.value)
+        assert "--resume" in str(caught.value)
+        assert not (out / ".checkpoint.pt.tmp").exists()
+    assert (out / "checkpoint.pt").read_bytes() == done[0]
+    assert runs.read_checkpoint(out / "checkpoint.pt")["epoch"] == 1
+    train_module.train(recipe, "scenes", out, scenes_small, resume=True)
+    assert len(read_log(out)) == 2
+
+
+# Processes that are killed come from a server that has imported everything already: torch takes long to import.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["addgcn.cli", "addgcn.train"])
+
+
+def command_line(args: list[str], stderr: Path) -> None:
+    """In a process of its own: `addgcn ARGS`."""
+    os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    torch.set_num_threads(1)
+    main(args)
+
+
+def start(out: Path, *args: str) -> Any:
+    process = SERVER.Process(target=command_line, args=(["train", "--out", str(out), *args], out.with_suffix(".err")))
+    process.start()
+    return process
+
+
+def settings(root: Path) -> list[str]:
+    model = ["--root", str(root), "--weights", "None", "--dim", "8", "--size", "32", "--ema", "0.5"]
+    return [*model, "--epochs", "8", "--seed", "3", "--batch-size", "8", "--accumulate", "2", "--workers", "0"]
+
+
+def wait_until(process: Any, condition: Callable[[], bool]) -> None:
+    while not condition():
+        assert process.is_alive(), "it ended too early"
+        time.sleep(0.0005)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+def test_kill_9_at_three_random_moments_and_ctrl_c(scenes_small: Path, tmp_path: Path) -> None:
+    seed = int(os.environ.get("ADDGCN_KILL_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"ADDGCN_KILL_SEED={seed} repeats these moments")
+    draw, out = random.Random(seed), tmp_path / "killed"
+
+    def epochs_done() -> int:
+        try:
+            return len((out / "log.jsonl").read_text().splitlines())
+        except FileNotFoundError:
+            return 0
+
+    # a moment is: so many epochs done, then so many seconds more; an epoch takes about 0.2 s
+    moments = [(epochs, signal.SIGKILL) for epochs in sorted(draw.sample(range(6), 3))] + [(7, signal.SIGINT)]
+    for epochs, number in moments:
+        process = start(out, *settings(scenes_small), *(["--resume"] if out.exists() else []))
+        wait_until(process, lambda epochs=epochs: epochs_done() >= epochs and out.exists())
+        time.sleep(draw.uniform(0, 0.2) if epochs < 7 else 0)
+        os.kill(process.pid, number)
+        process.join()
+        print(f"stopped by {number.name} with {epochs_done()} epochs in the log")
+        assert process.exitcode == (-9 if number == signal.SIGKILL else 130)
+    said = out.with_suffix(".err").read_text()
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert not (out / "record.json").exists()
+
+    process = start(out, "--resume")  # nothing more: the settings and the data are those it was begun with
+    process.join()
+    assert process.exitcode == 0, out.with_suffix(".err").read_text()
+
+    recipe = Recipe.from_dict(read_json(out / "run.json")["recipe"])
+    assert (recipe.epochs, recipe.seed, recipe.accumulate, recipe.ema) == (8, 3, 2, 0.5)
+    train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+    assert same_weights(out, tmp_path / "whole")
+    keys = ("epoch", "step", "train_loss", "mAP", "lr_head", "lr_trunk")
+    whole, killed = ([{k: row[k] for k in keys} for row in read_log(f)] for f in (tmp_path / "whole", out))
+    assert whole == killed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+def test_kill_9_in_the_middle_of_writing_a_checkpoint(scenes_small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start(out, *settings(scenes_small))
+    wait_until(process, (out / "checkpoint.pt").exists)
+    wait_until(process, (out / ".checkpoint.pt.tmp").exists)
+    process.kill()
+    process.join()
+    assert runs.read_checkpoint(out / "checkpoint.pt")["epoch"] >= 1  # whole
+    recipe = Recipe.from_dict(read_json(out / "run.json")["recipe"])
+    train_module.train(recipe, "scenes", out, scenes_small, resume=True)
+    assert not (out / ".checkpoint.pt.tmp").exists()
+    train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+    assert same_weights(out, tmp_path / "whole")
+
+
+def hold(out: Path, ready: Any) -> None:
+    """In a process of its own: keep a run folder locked."""
+    lock = runs.FolderLock(out)
+    ready.set()
+    time.sleep(60)
+    lock.close()
+
+
+def test_two_runs_cannot_write_to_one_folder(scenes_small: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    out = tmp_path / "run"
+    out.mkdir()
+    ready = SERVER.Event()
+    process = SERVER.Process(target=hold, args=(out, ready))
+    process.start()
+    assert ready.wait(60)
+    with pytest.raises(InputError, match="another process is training in"):
+        train_module.train(replace(TINY, epochs=1), "scenes", out, scenes_small)
+    process.kill()
+    process.join()
+    train_module.train(replace(TINY, epochs=1), "scenes", out, scenes_small)
