@@ -25,7 +25,7 @@ HTML = BUILD / "html"
 CACHE = BUILD / ".jupyter_cache"
 LOGS = BUILD / "logs"
 SPLITS = ("train", "train-flat", "id", "ood", "bg")
-TEXT = (".ipynb", ".md", ".bib", ".css", ".js", ".svg")  # what execution does not depend on
+TEXT = (".ipynb", ".md", ".bib", ".css", ".js", ".svg")  # what, within book/, execution does not depend on
 NO_OUTPUT = ("Traceback (most recent call last)", "CellExecutionError", "system-message")
 
 
@@ -42,7 +42,8 @@ def sources() -> tuple[list[Path], list[Path]]:
     """The files that a chapter's output depends on, and all files that the site depends on."""
     files = [p for folder in ("addgcn", "book") for p in (ROOT / folder).rglob("*") if p.is_file()]
     files = [p for p in files if not any(part.startswith((".", "__pycache__")) for part in p.relative_to(ROOT).parts)]
-    library = [p for p in files if p.suffix not in TEXT and "_ext" not in p.parts and "_static" not in p.parts]
+    page = {p for p in files if ROOT / "book" in p.parents and (p.suffix in TEXT or "_ext" in p.parts)}
+    library = [p for p in files if p not in page]
     library.append(ROOT / "pyproject.toml")
     site = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "tools").glob("*.py")]
     return library, [*library, *files, *site]
