@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from addgcn.data.scenes import CLASSES, SCENES, SPLITS, compose_split, draw_labels, single_objects, write, write_scenes
+from addgcn.data.scenes import (
+    CLASSES,
+    SCENES,
+    SPLITS,
+    compose_split,
+    default_root,
+    draw_labels,
+    single_objects,
+    write,
+    write_scenes,
+)
 from addgcn.data.scenes import compose as composing
 from addgcn.data.scenes.compose import JUDGED_AT, VISIBLE, compose
 from addgcn.data.scenes.draw import blob, line, oval, paint, poly, rect, ring, to_svg, trace
@@ -60,7 +70,7 @@ def test_flat_splits_keep_marginals_and_break_company(flat, source):
     everyday, _ = draw_labels(source, 2500)
     assert labels.sum(0).tolist() == everyday.sum(0).tolist()
     assert labels.sum(1).min() >= 1
-    assert 0.21 < conditional(labels, "car", "truck") < 0.32
+    assert conditional(labels, "car", "truck") == pytest.approx(labels[:, CLASSES.index("car")].mean(), abs=0.09)
     assert conditional(labels, "toilet", "car") > 0.05
     correlation = np.corrcoef(labels.T)
     assert np.abs(correlation[~np.eye(18, dtype=bool)]).max() < 0.1
@@ -135,13 +145,13 @@ def test_visible_fraction_against_counting_by_hand():
     """Each object painted alone and in the scene: the ratio of the two counts is what the scene says."""
     background = trace([rect((0, 0, 0), 0, 0, 1, 1)])
     rng = np.random.default_rng(5)
-    for _ in range(5):
+    for _ in range(20):
         _, ids, placed, visible = composing._stage(background, [0, 5, 9, 12], [0], rng, 64)
         for number, (p, v) in enumerate(zip(placed, visible, strict=True), start=1):
             wide = Image.new("RGBA", (3 * JUDGED_AT, 3 * JUDGED_AT))  # room for what reaches out of the image
             paint(ImageDraw.Draw(wide), p.traced.moved(1 / 3, 1 / 3, 1 / 3), 1)
             whole = np.asarray(wide)[..., 3].sum()
-            assert v == pytest.approx((ids == number).sum() / whole, abs=0.12)
+            assert v == pytest.approx((ids == number).sum() / whole, abs=0.08)
 
 
 def test_single_objects():

@@ -7,6 +7,7 @@ an image was given is kept: a layout that hides one of them is drawn again.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -45,6 +46,11 @@ class Placed(NamedTuple):
     category: int
     traced: Traced
     box: Box
+
+    @property
+    def truncated(self) -> bool:
+        """Reaches out of the image."""
+        return min(self.box[:2]) < 0 or max(self.box[2:]) > 1
 
 
 class Found(NamedTuple):
@@ -199,16 +205,24 @@ def _paint(background: Traced, placed: list[Placed], pixels: int) -> tuple[Image
     drawn = []
     for number, p in enumerate(placed, start=1):
         paint(canvas, p.traced, number)
-        left, top, right, bottom = (round(v * pixels) for v in p.box)
-        drawn.append(image.crop((left - 2, top - 2, right + 3, bottom + 3)).getchannel("A").histogram()[number])
+        if p.truncated:
+            drawn.append(_whole_area(p, pixels))
+        else:
+            left, top, right, bottom = (round(v * pixels) for v in p.box)
+            drawn.append(image.crop((left - 2, top - 2, right + 3, bottom + 3)).getchannel("A").histogram()[number])
     alpha = image.getchannel("A")
-    remains = alpha.histogram()
-    visible = []
-    for number, (p, area) in enumerate(zip(placed, drawn, strict=True), start=1):
-        x0, y0, x1, y1 = p.box
-        inside = (min(x1, 1) - max(x0, 0)) * (min(y1, 1) - max(y0, 0)) / max((x1 - x0) * (y1 - y0), 1e-9)
-        visible.append(remains[number] / max(area, 1) * max(inside, 0))
+    remains = alpha.histogram()[1:]
+    visible = [min(left / max(area, 1), 1.0) for left, area in zip(remains, drawn, strict=False)]
     return image.convert("RGB"), np.asarray(alpha), visible
+
+
+def _whole_area(p: Placed, pixels: int) -> int:
+    """Pixels that an object covers with nothing before it, those outside the image among them."""
+    x0, y0, x1, y1 = p.box
+    side = math.ceil(max(x1 - x0, y1 - y0) * pixels) + 2
+    image, k = Image.new("RGBA", (side, side)), pixels / side
+    paint(ImageDraw.Draw(image), p.traced.moved(-x0 * k, -y0 * k, k), 1)
+    return image.getchannel("A").histogram()[1]
 
 
 def _find(p: Placed, number: int, visible: float, ids: np.ndarray) -> Found:
@@ -219,8 +233,7 @@ def _find(p: Placed, number: int, visible: float, ids: np.ndarray) -> Found:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     x, y = int(columns[0]), int(rows[0])
     box = (x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y)
-    truncated = min(p.box[:2]) < 0 or max(p.box[2:]) > 1
-    return Found(p.category, box, float(visible), truncated, mask)
+    return Found(p.category, box, visible, p.truncated, mask)
 
 
 def _finish(canvas: Image.Image, rng: np.random.Generator) -> np.ndarray:
