@@ -2,15 +2,20 @@
 
 GAP   backbone, global average pooling, one linear layer
 GMP   backbone, global max pooling, one linear layer
+
+And the fixed graph of ML-GCN (Chen et al., CVPR 2019): `label_graph`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from .backbone import build_backbone
+from .errors import InputError
 from .model import Explanation
 from .pretrained import Pretrained
 
@@ -63,3 +68,34 @@ class GMP(GAP):
 
     def pool(self, X: Tensor) -> Tensor:
         return X.amax((2, 3))  # (B, D)
+
+
+def label_graph(
+    pairs: np.ndarray | Tensor, images: np.ndarray | Tensor, threshold: float = 0.4, p: float = 0.25
+) -> Tensor:
+    """The adjacency A' (C, C) of ML-GCN, counted from training labels and never trained.
+
+    j listens to i if P(j | i) >= threshold; what a category hears of others has the weight `p` in all, next to 1 for
+    itself; then the symmetric normalisation, which transposes: A'[i, j] is the weight of node j in the update of node
+    i, as everywhere in this library. Differs from ML-GCN's paper as its code does: there the weights are 1 - p and
+    p = 0.2, here 1 and 0.25, in the same ratio.
+
+    Args:
+        pairs: (C, C), the number of images with both categories; the diagonal is not looked at.
+        images: (C,), the number of images with each. A category without any hears itself alone.
+
+    Raises:
+        InputError: shapes that do not fit, or a pair in more images than one of its categories.
+    """
+    both, alone = (torch.as_tensor(counts, dtype=torch.double) for counts in (pairs, images))
+    itself = torch.eye(len(alone), dtype=torch.double)  # (C, C)
+    if both.shape != itself.shape or (both * (1 - itself) > alone).any():
+        raise InputError(
+            f"pairs (C, C) and images (C,) do not fit: {tuple(both.shape)} and {tuple(alone.shape)}, or a pair stands "
+            "in more images than one of its categories. `addgcn.records.cooccurrence` gives both."
+        )
+    P = both / alone[:, None]  # P[i, j] = P(j | i); NaN where no image has i
+    links = P.ge(threshold) * (1 - itself)
+    A = itself + p * links / (links.sum(0) + 1e-6)  # (C, C), column by column
+    d = A.sum(1) ** -0.5  # (C,), the diagonal of D
+    return ((A * d).T * d).float()  # (A D)^T D

@@ -176,6 +176,15 @@ def conditional(counts):
     return counts / counts.diagonal()[:, None]
 
 
+def limit(A, H):
+    u = (A.sum(1) / A.sum()).sqrt()
+    return u[:, None] * (u @ H)
+
+
+def limit_by_layers(A, H):
+    return torch.linalg.matrix_power(normalised(A), 500) @ H
+
+
 # --- chapter 7
 
 
@@ -334,6 +343,17 @@ CASES = {
             ("diagonal", lambda n: n / n.sum(1, keepdim=True)),
             ("diagonal", lambda n: n / n.max()),
             ("whole numbers", lambda n: n / n.diagonal()[:, None] if n.is_floating_point() else n // n.diagonal()),
+        ],
+    ),
+    "6.4": Case(
+        [limit, limit_by_layers],
+        [
+            ("stays", lambda A, H: H.mean(0).expand(len(H), -1)),
+            ("stays", lambda A, H: torch.linalg.matrix_power(normalised(A), 3) @ H),
+            ("stays", lambda A, H: torch.linalg.matrix_power(A / A.sum(1, keepdim=True), 500) @ H),
+            ("values", lambda A, H: A.sum(1).sqrt()[:, None] * (A.sum(1).sqrt() @ H)),
+            ("values", lambda A, H: (A.sum(1) / A.sum()).sqrt()[:, None] * H.sum(0)),
+            ("shape", lambda A, H: (A.sum(1) / A.sum()).sqrt() @ H),
         ],
     ),
     "7.1": Case(

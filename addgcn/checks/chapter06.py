@@ -75,3 +75,19 @@ def conditional_probability(answer: Answer) -> None:
     whole = answer(counts.long())
     hint = "Counts as whole numbers give another result: was a division rounded?"
     answer.expect("whole numbers", isinstance(whole, Tensor) and close(whole, P), hint)
+
+
+@exercise("6.4", "limit(A, H)")
+def limit(answer: Answer) -> None:
+    """Where N^k H ends for large k: A (C, C) symmetric, connected, with loops; N = D^-1/2 A D^-1/2; H (C, D)."""
+    d = LINKS.sum(1)
+    N = d[:, None] ** -0.5 * LINKS * d**-0.5
+    end = answer.tensor((4, 3), LINKS, H, hint="Every node keeps its row.")
+    hint = "One more layer still changes it, so it is no end. Which vector does N leave as it is? It is not the "
+    answer.expect("stays", close(N @ end, end), hint + "constant one: the degrees of the nodes come in.")
+    u = (d / d.sum()).sqrt()
+    hint = "It stays, but it is not where H goes: of H, only the part along N's first eigenvector survives. Has that "
+    answer.expect("values", close(end, torch.outer(u, u @ H)), hint + "vector length 1, and is each column projected?")
+    other = answer.tensor((3, 3), torch.ones(3, 3), H[:3])
+    hint = "With all links alike, loops included, every node should end at the mean of the nodes."
+    answer.expect("all alike", close(other, H[:3].mean(0).expand(3, 3)), hint)
