@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,7 @@ def shared() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def scenes_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def scenes_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small set of scenes as a COCO folder: 64 training images, 32 in every other split."""
     from addgcn.data.scenes.write import write_scenes
 
@@ -39,4 +39,4 @@ def scenes_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     sizes = {"train": 64, "train-flat": 32, "id": 32, "ood": 32, "bg": 32}
     write_scenes(root, sizes=sizes, workers=1, progress=False)
     os.environ.setdefault("ADDGCN_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield root
+    return root
