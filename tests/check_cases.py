@@ -99,6 +99,18 @@ def ap_first_of_group(scores, targets):
     return torch.stack([(t[s > x] == 1).sum() + 1 / ((s > x).sum() + 1) for x in s[t == 1]]).mean()
 
 
+def ap_tuples(scores, targets):
+    """Pairs sorted downwards: among equal scores the present come first, whatever the order of the images."""
+    pairs = sorted(((s, t) for s, t in zip(scores.tolist(), targets.tolist(), strict=True) if t != -1), reverse=True)
+    hits = np.array([t for _, t in pairs])
+    return float((hits.cumsum() / np.arange(1, len(hits) + 1))[hits == 1].mean())
+
+
+def ceiling(targets, k):
+    labels = (targets == 1).sum(1)
+    return labels.clamp(max=k).sum() / labels.sum()
+
+
 # --- chapter 4
 
 
@@ -260,7 +272,23 @@ CASES = {
     ),
     "2.4": Case(
         [ap_groups],
-        [("ignored", ap_ignored_negative), ("ties", ap_no_ties), ("ignored", ap_first_of_group), ("ignored", ap)],
+        [
+            ("ignored", ap_ignored_negative),
+            ("ties", ap_no_ties),
+            ("ties", ap_tuples),
+            ("ignored", ap_first_of_group),
+            ("ignored", ap),
+        ],
+    ),
+    "2.5": Case(
+        [ceiling, lambda targets, k: sum(min(int((row == 1).sum()), k) for row in targets) / int((targets == 1).sum())],
+        [
+            ("by hand", lambda targets, k: ((targets == 1).sum(1).clamp(max=k) / (targets == 1).sum(1)).mean()),
+            ("by hand", lambda targets, k: min(1.0, k * len(targets) / (targets == 1).sum().item())),
+            ("other k", lambda targets, k: ceiling(targets, 3)),
+            ("ignored", lambda targets, k: (targets != 0).sum(1).clamp(max=k).sum() / (targets != 0).sum()),
+            ("type", lambda targets, k: (targets == 1).sum(1).clamp(max=k)),
+        ],
     ),
     "4.1": Case(
         [cls_gmp, lambda X, w: (w @ X.flatten(2)).amax(2)],

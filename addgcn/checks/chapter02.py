@@ -1,4 +1,6 @@
-"""Chapter 2, keeping score. One category: scores (N,) are logits, targets (N,) are 1, 0, and in 2.4 also -1."""
+"""Chapter 2, keeping score. One category: scores (N,) are logits, targets (N,) are 1, 0, and in 2.4 also -1.
+
+Exercise 2.5 is about whole rows of labels, (N, C) of 1, 0 and -1."""
 
 from __future__ import annotations
 
@@ -96,3 +98,27 @@ def ties_and_ignored(answer: Answer) -> None:
     scores, targets = random(60).round(decimals=1), (random(60, seed=1) * 0.8).round().clamp(-1, 1).int()
     hint = "On 60 random images with ties and ignored ones it differs from the library's."
     answer.expect("values", close(answer.numbers(scores, targets), [library_ap(scores, targets)]), hint)
+
+
+@exercise("2.5", "recall_ceiling(targets, k)")
+def recall_ceiling(answer: Answer) -> None:
+    """The highest OR, as a fraction, that decisions among each image's k highest scores can reach."""
+    targets = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0], [0, 1, 1, 0]])
+    (ceiling,) = answer.numbers(targets, 3)
+    hint = f"Labels per image 4, 1 and 2: with k=3 one of the seven cannot be called, so 6/7; yours is {ceiling:.3f}. "
+    answer.expect("by hand", close(ceiling, 6 / 7), hint + "Which images lose a label, and what does recall divide by?")
+    (ceiling,) = answer.numbers(targets, 1)
+    hint = f"With k=1 each of the three images keeps one label of its seven in all: 3/7; yours is {ceiling:.3f}."
+    answer.expect("other k", close(ceiling, 3 / 7), hint)
+    hint = "When k is as large as the number of categories nothing is lost: 1."
+    answer.expect("nothing lost", close(answer.numbers(targets, 4), [1]), hint)
+    ignored = torch.tensor([[1, -1, -1, -1], [1, 1, 1, 1]])
+    (ceiling,) = answer.numbers(ignored, 3)
+    hint = f"One label and three ignored, then four labels: 4/5; yours is {ceiling:.3f}. Is an ignored target a label?"
+    answer.expect("ignored", close(ceiling, 4 / 5), hint)
+    targets = (random(60, 9) > 0.3).int()
+    scores = targets + random(60, 9, seed=1).sigmoid() - 0.75  # every label above 0 and above every other category
+    collected = metrics.MultiLabelMetrics(9, top_k=2)
+    collected.update(scores, targets)
+    hint = "On 60 random images it differs from the top-2 recall that the library measures for perfect scores."
+    answer.expect("values", close(answer.numbers(targets, 2), [collected.compute().top3.OR / 100]), hint)
