@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from .data import MultiLabelDataset, cache_dir
 from .data.transforms import eval_transform
 from .errors import InputError
+from .records import discard
 
 
 class FeatureDataset(Dataset):
@@ -64,7 +65,7 @@ def cached_features(
         _compute(path, backbone, dataset, size, mirror, torch.device(device), batch_size)
     try:
         features = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"the cached features {path} are damaged ({error}): remove the file.") from error
     return FeatureDataset(features, dataset.targets, mirror)
 
@@ -109,7 +110,7 @@ def _compute(
     except OSError as error:
         raise InputError(f"cannot write features to {path.parent}: {error.strerror}. Set ADDGCN_CACHE.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
         dataset.transform = was
         backbone.train(mode)
 

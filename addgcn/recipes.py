@@ -94,7 +94,7 @@ class Recipe:
             if (value := getattr(self, name)) is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, not {value}.")
         for name in ("lr", "lr_trunk", "momentum", "weight_decay", "warmup", "clip", "workers", "seed"):
-            if not 0 <= getattr(self, name) < float("inf"):  # also catches NaN
+            if not 0 <= getattr(self, name) < 3.4e38:  # the largest float32; also catches NaN
                 raise InputError(f"{name} must be a number from 0 on, but is {getattr(self, name)}.")
         if self.seed >= 2**23:  # seeds of single images are made from it, see SeededItems
             raise InputError(f"seed must be below {2**23}, but is {self.seed}.")

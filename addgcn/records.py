@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -59,8 +60,14 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
         raise InputError(f"cannot write {path}: {error.strerror}. Free some space or choose another folder.") from error
+
+
+def discard(path: Path) -> None:
+    """Remove a half-written file if that is possible; what went wrong with it is said elsewhere."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def read_json(path: str | Path) -> Any:
@@ -153,7 +160,7 @@ def save_scores(path: Path, scores: Tensor, targets: Tensor, dataset: Any) -> No
         np.savez_compressed(temporary, allow_pickle=False, **arrays, **names)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
         raise InputError(f"cannot write {path}: {error.strerror}. Free some space or choose another folder.") from error
 
 

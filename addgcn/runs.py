@@ -22,7 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 from .data import MultiLabelDataset
 from .errors import InputError
 from .recipes import Recipe
-from .records import read_json, read_json_lines, write_json, write_text
+from .records import discard, read_json, read_json_lines, write_json, write_text
 
 CHECKPOINT_VERSION = 1
 FREE_SPACE = "Free some space: a run goes on from its last whole checkpoint with --resume."
@@ -193,7 +193,7 @@ def save_checkpoint(
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
         raise InputError(f"cannot write {path} ({getattr(error, 'strerror', None) or error}). {FREE_SPACE}") from error
 
 
