@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,11 @@ def test_html_is_self_contained_and_the_same_each_time(kind: str):
     assert html.count("<script>") == html.count("</script>") == 1
     assert f'id="{live.id}"' in html
     assert re.fullmatch(kind + "-[0-9a-f]{8}", live.id)
+
+
+def test_the_scripts_are_installed_with_the_library():
+    settings = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "assets/*" in settings["tool"]["setuptools"]["package-data"]["addgcn"]
 
 
 def test_an_id_may_be_given():
@@ -210,8 +216,8 @@ def test_the_slider_shows_what_the_metrics_compute(show: Callable[..., Any]):
         )
         assert shown == f"{k / 100:.2f}"
         assert text.startswith(f"precision {m.OP:.1f} %, recall {m.OR:.1f} %, F1 {m.OF1:.1f} %"), (k, text)
-        assert (x - 36) / (340 - 36 - 20) == pytest.approx(m.OR / 100)  # the point on the curve
-        assert 1 - (y - 20) / 196 == pytest.approx(m.OP / 100)
+        assert (x - 32) / (290 - 32 - 14) == pytest.approx(m.OR / 100)  # the point on the curve
+        assert 1 - (y - 20) / 178 == pytest.approx(m.OP / 100)
         seen.add(text)
         page.keyboard.press("ArrowRight")
     assert len(seen) > 20
@@ -221,7 +227,7 @@ def test_the_curve_passes_through_every_distinct_score(show: Callable[..., Any])
     page = show(FIGURES["threshold"]())
     points = page.locator("polyline").get_attribute("points").split()
     assert len(points) == len(SCORES.unique())
-    assert f"average precision {100 * average_precision(SCORES[:, None], TARGETS[:, None])[0]:.1f}" in page.content()
+    assert f"AP {100 * average_precision(SCORES[:, None], TARGETS[:, None])[0]:.1f}" in page.content()
 
 
 def test_a_tie_is_rounded_as_python_does(show: Callable[..., Any]):
@@ -325,20 +331,20 @@ def test_the_playground_computes_graph_convolutions(show: Callable[..., Any]):
 def test_nodes_move_by_keys_and_by_dragging(show: Callable[..., Any]):
     page = show(gcn_playground())
     node = page.get_by_role("button").first
-    assert node.get_attribute("transform") == "translate(80,60)"
+    assert node.get_attribute("transform") == "translate(60,50)"
     node.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    assert node.get_attribute("transform") == "translate(90,70)"
+    assert node.get_attribute("transform") == "translate(70,60)"
     box = node.locator("circle").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 40, y + 20, steps=4)
     page.mouse.up()
-    scale = 344 / page.locator("svg").bounding_box()["width"]
+    scale = 280 / page.locator("svg").bounding_box()["width"]
     moved = [float(v) for v in re.findall(r"[\d.]+", node.get_attribute("transform"))]
-    assert moved == pytest.approx([90 + 40 * scale, 70 + 20 * scale], abs=1)
+    assert moved == pytest.approx([70 + 40 * scale, 60 + 20 * scale], abs=1)
     page.mouse.move(x, y)
     assert [float(v) for v in re.findall(r"[\d.]+", node.get_attribute("transform"))] == moved  # let go is let go
 

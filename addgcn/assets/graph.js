@@ -3,19 +3,27 @@
 const A = data.A.map((r) => r.map(Math.fround)), C = A.length, there = new Set(data.present);
 const MOST = 5;
 
-add(root, "p", { class: "title" }, `${data.name}: who listens to whom?`);
-const pick = control(add(root, "div", { class: "row" }), "category", "select");
+add(root, "p", { class: "heading" }, `${data.name}: who listens to whom?`);
+const pick = control(add(root, "div", { class: "controls" }), "category", "select");
 options(pick, data.classes.map((name, c) => [c, (there.has(c) ? "✓ " : "") + name]));
 pick.value = data.first;
 const told = add(root, "output", { "aria-live": "polite", class: "told" });
-const panels = add(root, "div", { class: "panels", style: "margin-top: 8px" });
+const panels = add(root, "div", { class: "panels wide", style: "margin-top: 8px" });
 
 // the matrix: a click chooses the row's category (the list does so by key)
-const SIDE = 266, corner = 78, cell = SIDE / C;
+const corner = C <= 25 ? 78 : 24, SIDE = 344 - corner, cell = SIDE / C;
 const matrix = add(panels, "div"), field = add(matrix, "svg", { viewBox: "0 0 344 344", role: "img" });
 add(field, "image", { href: data.heat, x: corner, y: corner, width: SIDE, height: SIDE, preserveAspectRatio: "none", style: "image-rendering: pixelated" });
-const across = add(field, "rect", { class: "mark", x: corner, width: SIDE, height: cell, style: "stroke: var(--one); stroke-width: 3" });
-const down = add(field, "rect", { class: "mark", y: corner, height: SIDE, width: cell, style: "stroke-width: 3" });
+
+/** A frame of one colour on a white ground, which shows on every colour of the scale. */
+function frame(colour, size) {
+  const g = add(field, "g", { fill: "none" });
+  add(g, "rect", { ...size, stroke: "#fff", "stroke-width": 5 });
+  add(g, "rect", { ...size, stroke: colour, "stroke-width": 2.5 });
+  return g;
+}
+const across = frame("var(--one)", { x: corner, width: SIDE, height: cell });
+const down = frame("var(--two)", { y: corner, width: cell, height: SIDE });
 const short = (name) => (name.length > 13 ? `${name.slice(0, 12)}…` : name);
 (C <= 25 ? data.classes : []).forEach((name, c) => {
   const middle = corner + (c + 0.5) * cell, style = `font-size: ${Math.min(11, 0.9 * cell)}px; font-weight: ${there.has(c) ? 700 : 400}`;
@@ -60,8 +68,8 @@ function fan(list, largest, left) {
 
 function draw() {
   const i = Number(pick.value), row = strongest(A[i], i), column = strongest(A.map((r) => r[i]), i), own = A[i][i];
-  set(across, { y: corner + i * cell });
-  set(down, { x: corner + i * cell });
+  set(across, { transform: `translate(0, ${corner + i * cell})` });
+  set(down, { transform: `translate(${corner + i * cell}, 0)` });
   const largest = Math.max(...A.flatMap((r, a) => r.map((w, b) => (a === b ? 0 : Math.abs(w)))), 1e-12);
   graph.replaceChildren();
   add(graph, "text", { class: "quiet", x: 2, y: 14 }, "row: it listens to");

@@ -1,6 +1,6 @@
 // data: classes, colours (a scale), images: [{uri, about, cells: [{uri, peak, where, score or null, there}]}]
-add(root, "p", { class: "title" }, "Where does the model see each category?");
-const row = add(root, "div", { class: "row" });
+add(root, "p", { class: "heading" }, "Where does the model see each category?");
+const row = add(root, "div", { class: "controls" });
 const image = control(row, "image", "select");
 const category = control(row, "category", "select");
 const opacity = control(row, "opacity of the map", "input", { type: "range", min: 0, max: 100, step: 5, value: 60 });

@@ -1,13 +1,13 @@
 // data: names (4), A (4 x 4, symmetric, no loops), values (4)
 const C = data.names.length, values = data.values.slice(), A = data.A.map((r) => r.slice());
-const place = [[80, 60], [264, 60], [264, 200], [80, 200]];
+const place = [[60, 50], [220, 50], [220, 180], [60, 180]];
 const STAGES = ["before", "after 1 layer", "after 2 layers"];
 
-add(root, "p", { class: "title" }, "A graph convolution on four nodes");
+add(root, "p", { class: "heading" }, "A graph convolution on four nodes");
 const panels = add(root, "div", { class: "panels" });
 const left = add(panels, "div"), right = add(panels, "div");
-const field = add(left, "svg", { viewBox: "0 0 344 262", role: "group", "aria-label": "The graph; nodes move by dragging, or by the arrow keys.", style: "touch-action: pan-y" });
-const stages = add(left, "div", { class: "row", role: "radiogroup", "aria-label": "values shown in the nodes" });
+const field = add(left, "svg", { viewBox: "0 0 280 232", role: "group", "aria-label": "The graph; nodes move by dragging, or by the arrow keys.", style: "touch-action: pan-y" });
+const stages = add(left, "div", { class: "controls", role: "radiogroup", "aria-label": "values shown in the nodes" });
 const radios = STAGES.map((text, k) => {
   const radio = control(stages, text, "input", { type: "radio", name: `${root.id}-stage`, value: k });
   radio.addEventListener("change", draw);
@@ -19,8 +19,8 @@ const sliders = add(right, "div", { role: "group", "aria-label": "weights of the
 const loops = control(right, "each node also hears itself (A + I)", "input", { type: "checkbox" });
 loops.checked = data.loops;
 loops.addEventListener("change", draw);
-const numbers = add(right, "div", { class: "row", role: "group", "aria-label": "values of the nodes" });
-const matrices = add(right, "div", { class: "row", style: "align-items: flex-start" });
+const numbers = add(right, "div", { class: "controls", role: "group", "aria-label": "values of the nodes" });
+const matrices = add(right, "div", { class: "controls", style: "align-items: flex-start" });
 
 const edges = [];
 for (let i = 0; i < C; i += 1) for (let j = i + 1; j < C; j += 1) {
@@ -38,14 +38,15 @@ const nodes = data.names.map((name, c) => {
   const g = add(field, "g", { tabindex: 0, role: "button", style: "cursor: grab; touch-action: none" });
   add(g, "circle", { r: 27, fill: "var(--paper)" });
   const node = { g, disc: add(g, "circle", { r: 27, stroke: "var(--ink)", "stroke-width": 1.5 }) };
-  add(g, "text", { class: "halo", y: -4, "text-anchor": "middle", style: "font-weight: 700" }, name);
-  node.value = add(g, "text", { class: "halo", y: 13, "text-anchor": "middle" });
-  const move = (x, y) => { place[c] = [Math.min(314, Math.max(30, x)), Math.min(232, Math.max(30, y))]; draw(); };
+  node.words = add(field, "g", { "aria-hidden": "true", "pointer-events": "none" }); // the button's label says it too
+  add(node.words, "text", { class: "halo", y: -4, "text-anchor": "middle", style: "font-weight: 700" }, name);
+  node.value = add(node.words, "text", { class: "halo", y: 13, "text-anchor": "middle" });
+  const move = (x, y) => { place[c] = [Math.min(250, Math.max(30, x)), Math.min(202, Math.max(30, y))]; draw(); };
   g.addEventListener("pointerdown", (event) => { g.setPointerCapture(event.pointerId); event.preventDefault(); g.focus(); });
   g.addEventListener("pointermove", (event) => {
     if (!g.hasPointerCapture(event.pointerId)) return;
     const box = field.getBoundingClientRect();
-    move(((event.clientX - box.left) * 344) / box.width, ((event.clientY - box.top) * 262) / box.height);
+    move(((event.clientX - box.left) * 280) / box.width, ((event.clientY - box.top) * 232) / box.height);
   });
   const steps = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10] };
   g.addEventListener("keydown", (event) => {
@@ -89,7 +90,8 @@ function draw() {
     // a third of the way, so that the labels of two crossing edges stay apart
     set(label, { x: x1 + (x2 - x1) * 0.36, y: y1 + (y2 - y1) * 0.36 + 4 }).textContent = w ? fixed(w, 1) : "";
   }
-  nodes.forEach(({ g, disc, value }, c) => {
+  nodes.forEach(({ g, disc, words, value }, c) => {
+    set(words, { transform: `translate(${place[c]})` });
     set(g, { transform: `translate(${place[c]})`, "aria-label": `node ${data.names[c]}, value ${fixed(shown[c], 3)}; arrow keys move it` });
     set(disc, { fill: shown[c] < 0 ? "var(--two)" : "var(--one)", "fill-opacity": 0.75 * Math.min(1, Math.abs(shown[c]) / largest) });
     value.textContent = fixed(shown[c], 2);

@@ -12,14 +12,14 @@ function measure(cut) {
   return { yes, hits, P: 100 * P, R: 100 * R, F1: 100 * (P + R ? (2 * P * R) / (P + R) : 0) };
 }
 
-add(root, "p", { class: "title" }, `${data.name}: from scores to decisions`);
-const slider = control(add(root, "div", { class: "row" }), "threshold", "input", { type: "range", min: 1, max: 99, value: 50 });
+add(root, "p", { class: "heading" }, `${data.name}: from scores to decisions`);
+const slider = control(add(root, "div", { class: "controls" }), "threshold", "input", { type: "range", min: 1, max: 99, value: 50 });
 const shown = add(slider.parentNode, "output");
 const told = add(root, "output", { "aria-live": "polite", class: "told" });
 const panels = add(root, "div", { class: "panels" });
 
 // left: how many images score how much; those with the category above the line, those without below it
-const [W, H, L, T, S] = [340, 258, 36, 20, 196]; // size; left, top, side of the field
+const [W, H, L, T, S] = [290, 240, 32, 20, 178]; // size; left, top, side of the field
 const bins = [new Array(20).fill(0), new Array(20).fill(0)];
 scores.forEach((s, n) => { bins[data.targets[n] === 1 ? 0 : 1][Math.min(19, Math.floor(20 / (1 + Math.exp(-s))))] += 1; });
 const words = `How often each score occurs: ${positives} images with ${data.name} above the line, ${scores.length - positives} without below it.`;
@@ -39,14 +39,14 @@ add(left, "text", { class: "quiet", x: L + 10 * width, y: H - 6, "text-anchor": 
 
 // right: precision over recall
 const curve = add(panels, "svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Precision over recall of ${data.name}; average precision ${fixed(data.AP, 1)} percent.` });
-const side = W - L - 20, at = (r, p) => [L + r * side, T + (1 - p) * S];
+const side = W - L - 14, at = (r, p) => [L + r * side, T + (1 - p) * S];
 add(curve, "path", { class: "axis", d: `M${at(0, 1)}V${T + S}H${L + side}` });
 for (const v of [0, 0.5, 1]) {
   add(curve, "text", { class: "quiet", x: at(v, 0)[0], y: H - 22, "text-anchor": "middle" }, `${100 * v}`);
   add(curve, "text", { class: "quiet", x: L - 5, y: at(0, v)[1] + 4, "text-anchor": "end" }, `${100 * v}`);
 }
 add(curve, "text", { class: "quiet", x: L + side / 2, y: H - 6, "text-anchor": "middle" }, "recall in %");
-add(curve, "text", { class: "quiet", x: L + 6, y: T - 8 }, `precision in %; average precision ${fixed(data.AP, 1)}`);
+add(curve, "text", { class: "quiet", x: L + 6, y: T - 8 }, `precision in %; AP ${fixed(data.AP, 1)}`);
 let yes = 0, hits = 0;
 const points = [], ranked = scores.map((s, n) => [s, data.targets[n] === 1]).sort((a, b) => b[0] - a[0]);
 ranked.forEach(([s, there], n) => {
