@@ -194,7 +194,9 @@ def _likely(placed: list[Placed], wanted: set[int]) -> bool:
 def _overlap(a: Box, b: Box) -> float:
     """Area that two boxes share, as a fraction of the smaller one."""
     w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return max(w, 0) * max(h, 0) / max(min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1])), 1e-9)
+    if w <= 0 or h <= 0:
+        return 0.0
+    return w * h / min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
 
 
 def _paint(background: Traced, placed: list[Placed], pixels: int) -> tuple[Image.Image, np.ndarray, list[float]]:
@@ -205,7 +207,9 @@ def _paint(background: Traced, placed: list[Placed], pixels: int) -> tuple[Image
     drawn = []
     for number, p in enumerate(placed, start=1):
         paint(canvas, p.traced, number)
-        if p.truncated:
+        if p.category < 0:
+            drawn.append(0)  # of clutter nobody asks
+        elif p.truncated:
             drawn.append(_whole_area(p, pixels))
         else:
             left, top, right, bottom = (round(v * pixels) for v in p.box)
