@@ -345,7 +345,7 @@ def test_nodes_move_by_keys_and_by_dragging(show: Callable[..., Any]):
     scale = 280 / page.locator("svg").bounding_box()["width"]
     moved = [float(v) for v in re.findall(r"[\d.]+", node.get_attribute("transform"))]
     assert moved == pytest.approx([70 + 40 * scale, 60 + 20 * scale], abs=1)
-    page.mouse.move(x, y)
+    page.mouse.move(x + 44, y + 24)
     assert [float(v) for v in re.findall(r"[\d.]+", node.get_attribute("transform"))] == moved  # let go is let go
 
 
