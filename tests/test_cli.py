@@ -64,6 +64,16 @@ def test_evaluate_json_and_per_class(run: Path, capsys: pytest.CaptureFixture) -
         assert printed[name] == ("no positive" if value is None else f"{value:.2f}")
 
 
+def test_evaluate_takes_the_split_of_the_run(scenes_small: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out, where = tmp_path / "run", ["--root", str(scenes_small), "--eval-split", "bg"]
+    main(["train", "--out", str(out), *where, *FLAGS, "--epochs", "1", "--lr-trunk", "0", "--test-size", "40"])
+    trained = capsys.readouterr().out.splitlines()
+    main(["evaluate", str(out), "--workers", "0"])
+    evaluated = capsys.readouterr().out.splitlines()
+    assert evaluated[0] == "scenes bg: 32 images"
+    assert evaluated[2] == trained[2]
+
+
 def test_evaluate_is_the_same_for_every_batch_size(run: Path, capsys: pytest.CaptureFixture) -> None:
     metrics = []
     for size in ("1", "7", "64"):

@@ -184,6 +184,24 @@ def test_augmentation_is_the_same_whatever_the_number_of_workers(augment: str, s
     assert torch.equal(torch.random.get_rng_state(), state)  # and leaves the loop's own numbers alone
 
 
+def test_every_epoch_of_a_run_sees_all_images_in_an_order_of_its_own(
+    scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    fetch = SeededItems.__getitem__
+
+    def spy(self, key):
+        seen.append(key)
+        return fetch(self, key)
+
+    monkeypatch.setattr(SeededItems, "__getitem__", spy)
+    train(replace(TINY, epochs=2, lr_trunk=0.0, evaluate_every=2), "scenes", tmp_path / "run", scenes_small)
+    assert sorted(seen) == list(range(128))  # key = epoch * 64 + image
+    first, second = seen[:64], [key - 64 for key in seen[64:]]
+    assert sorted(first) == sorted(second) == list(range(64))
+    assert first != second
+
+
 def test_holdout(scenes_small: Path, tmp_path: Path) -> None:
     recipe = replace(TINY, holdout=0.25)
     train_set, held_out = open_data(recipe, "scenes", scenes_small, None, None)
