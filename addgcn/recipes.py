@@ -9,7 +9,7 @@ RECIPES["scenes-heads"]  the same with the trunk frozen and its features cached:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from inspect import signature
 from typing import Any, Literal
 
@@ -152,16 +152,16 @@ RECIPES: dict[str, Recipe] = {
         dim=64,
         size=64,
         augment="flip",
-        epochs=6,
+        epochs=5,
         batch_size=64,
-        lr=0.01,
-        lr_trunk=0.005,
+        lr=0.03,
+        lr_trunk=0.003,
         schedule="cosine",
         warmup=0.5,
         over="sum",
         workers=1,
     ),
 }
-RECIPES["scenes-heads"] = Recipe(
-    **{**asdict(RECIPES["scenes"]), "lr_trunk": 0.0, "epochs": 15, "warmup": 0.75, "workers": 0, "evaluate_every": 5}
+RECIPES["scenes-heads"] = replace(
+    RECIPES["scenes"], lr=0.01, lr_trunk=0.0, epochs=15, warmup=0.75, workers=0, evaluate_every=5
 )
