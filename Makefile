@@ -69,7 +69,7 @@ notebooks: $(READY)
 	@$(PY) tools/notebooks.py run --jobs $(JOBS) $(NOTEBOOKS)
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do [ -e "$$script" ] || continue; $(STEP) --show "$$script" $(PY) "$$script" || exit 1; done
+	@for script in benchmarks/bench_*.py; do [ -e "$$script" ] || continue; $(STEP) --show "$$script" $(PY) "$$script" || exit 1; done
 
 serve: book
 	@echo "  http://localhost:8000 (stop with Ctrl-C)"

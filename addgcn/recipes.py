@@ -143,7 +143,7 @@ def _choices(annotation: str) -> list[str]:
 
 
 RECIPES: dict[str, Recipe] = {
-    "paper": Recipe(lr=0.5, lr_trunk=0.05, batch_size=18, test_size=512, over="sum"),
+    "paper": Recipe(lr=0.5, lr_trunk=0.05, batch_size=18, test_size=512, over="sum", clip=0.0),
     "released": Recipe(wiring="released", lr=0.05, lr_trunk=0.005, batch_size=16),
     "scenes": Recipe(
         backbone="scenes",
