@@ -56,7 +56,7 @@ METHODS = {
 }
 TUNED = ("linear probe (GAP)", "ADD-GCN, released wiring, mean")
 RATES = {"gap": (0.03, 0.1, 0.3, 1.0), "addgcn": (0.003, 0.01, 0.03, 0.1)}
-TRUNK_RATES = (0.001, 0.003, 0.01)
+TRUNK_RATES = (0.001, 0.003)
 SEEDS = range(5)
 
 
@@ -70,7 +70,7 @@ class Arguments:
     """Draws of the held-out quarter that a frozen candidate is judged on."""
     tuned_draws: int = 1
     """The same for a fine-tuned one, which takes much longer."""
-    tuned_epochs: int = 6
+    tuned_epochs: int = 3
     """Epochs of the fine-tuned runs."""
 
 
