@@ -148,13 +148,12 @@ RECIPES: dict[str, Recipe] = {
     "scenes": Recipe(
         backbone="scenes",
         weights="scenes",
-        attend="mean",
         dim=64,
         size=64,
         augment="flip",
-        epochs=5,
+        epochs=4,
         batch_size=64,
-        lr=0.03,
+        lr=0.01,
         lr_trunk=0.003,
         schedule="cosine",
         warmup=0.5,
@@ -162,6 +161,4 @@ RECIPES: dict[str, Recipe] = {
         workers=1,
     ),
 }
-RECIPES["scenes-heads"] = replace(
-    RECIPES["scenes"], lr=0.01, lr_trunk=0.0, epochs=15, warmup=0.75, workers=0, evaluate_every=5
-)
+RECIPES["scenes-heads"] = replace(RECIPES["scenes"], lr_trunk=0.0, epochs=15, warmup=0.75, workers=0, evaluate_every=5)
