@@ -110,7 +110,9 @@ def reorder_classes(state_dict: Mapping[str, Tensor], old: Sequence[str], new: S
     from .data.base import class_permutation
 
     if missing := sorted(CLASS_AXES.keys() - state_dict.keys()):
-        raise InputError(f"only ADDGCN(wiring='released', graph='S-D', readout='bi') is reordered; missing {missing[0]}.")
+        raise InputError(
+            f"only ADDGCN(wiring='released', graph='S-D', readout='bi') is reordered; missing {missing[0]}."
+        )
     take = torch.tensor(class_permutation(old, new))
     result = dict(state_dict)
     for key, axes in CLASS_AXES.items():
