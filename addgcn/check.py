@@ -6,7 +6,7 @@
 
 A check looks at properties of the reader's function (shape, values, what must not matter, gradient), in an order in
 which one leads to the next, and stops at the first that fails. The chapters' checks lie in `addgcn.checks`, one
-module each, all of this form:
+module each, all of this form::
 
     @exercise("5.1", "representations(M, X_)")
     def representations(answer: Answer) -> None:

@@ -25,7 +25,7 @@ _SPLITS = ("train", "val", "trainval", "test")
 
 
 class VocDataset(MultiLabelDataset):
-    """A `MultiLabelDataset` that reads the boxes from Annotations/*.xml when they are asked for."""
+    """A `MultiLabelDataset` that reads the boxes from `Annotations/*.xml` when they are asked for."""
 
     def boxes(self, i: int) -> list[tuple[int, Box]]:
         """The annotated objects of image `i`, difficult ones too: (class index, (x0, y0, x1, y1)) for each.
@@ -67,7 +67,7 @@ def read_voc(
 
     Labels come from the class files ImageSets/Main/{class}_{split}.txt: 1 present -> 1, 0 only objects
     marked difficult -> -1 (ignore), -1 absent -> 0. Where there are none, they come from the list
-    ImageSets/Main/{split}.txt and Annotations/*.xml: present if any object is not difficult, ignore if all
+    ImageSets/Main/{split}.txt and `Annotations/*.xml`: present if any object is not difficult, ignore if all
     are. Where "trainval" has no list of its own it is the union of "train" and "val", ordered by image name
     as the genuine lists are. The labels of VOC 2012's test split were never published: its targets are all
     -1, with a warning; scores on it come from the VOC evaluation server.
