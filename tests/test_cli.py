@@ -32,7 +32,7 @@ def run(scenes_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_train(run: Path, capsys: pytest.CaptureFixture) -> None:
     recipe = Recipe.from_dict(read_json(run / "record.json")["recipe"])
     assert (recipe.dim, recipe.size, recipe.epochs, recipe.weights) == (8, 32, 2, None)  # the flags
-    assert (recipe.attend, recipe.lr, recipe.over) == ("mean", 0.01, "sum")  # the rest of the recipe
+    assert (recipe.attend, recipe.lr, recipe.over) == ("sum", 0.01, "sum")  # the rest of the recipe
     assert len(read_log(run)) == 2
 
 
