@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
+from chapters import read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from addgcn import graph
 from addgcn.graph import SLOPE
 
-ROOT = Path(__file__).resolve().parents[1]
-CELLS = {cell.id: cell.source for cell in nbformat.read(ROOT / "book" / "07_dgcn.ipynb", as_version=4).cells}
-SOLUTIONS = {
-    name: re.findall(r"^```python\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
-    for name, source in CELLS.items()
-    if name.startswith("solution-")
-}
+CELLS, SOLUTIONS = read_chapter("07_dgcn.ipynb")
 
 
 @pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])

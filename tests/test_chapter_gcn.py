@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,13 +16,7 @@ from addgcn import baselines, graph
 from addgcn.errors import InputError
 from addgcn.records import cooccurrence
 
-ROOT = Path(__file__).resolve().parents[1]
-CELLS = {cell.id: cell.source for cell in nbformat.read(ROOT / "book" / "06_gcn.ipynb", as_version=4).cells}
-SOLUTIONS = {
-    name: re.findall(r"^```python\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
-    for name, source in CELLS.items()
-    if name.startswith("solution-")
-}
+CELLS, SOLUTIONS = read_chapter("06_gcn.ipynb")
 
 
 @pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
+from chapters import read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from addgcn import ADDGCN, graph, heads, losses, sam
 
-ROOT = Path(__file__).resolve().parents[1]
-CELLS = {cell.id: cell.source for cell in nbformat.read(ROOT / "book" / "08_heads_loss.ipynb", as_version=4).cells}
-SOLUTIONS = {
-    name: re.findall(r"^```python\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
-    for name, source in CELLS.items()
-    if name.startswith("solution-")
-}
+CELLS, SOLUTIONS = read_chapter("08_heads_loss.ipynb")
 
 
 @pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])

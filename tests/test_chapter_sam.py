@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from chapters import read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from addgcn import sam
 
-ROOT = Path(__file__).resolve().parents[1]
-CELLS = {cell.id: cell.source for cell in nbformat.read(ROOT / "book" / "05_sam.ipynb", as_version=4).cells}
-SOLUTIONS = {
-    name: re.findall(r"^```python\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
-    for name, source in CELLS.items()
-    if name.startswith("solution-")
-}
+CELLS, SOLUTIONS = read_chapter("05_sam.ipynb")
 
 
 @pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])
