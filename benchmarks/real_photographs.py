@@ -6,8 +6,7 @@ FOLDER is a small COCO 2017 folder (annotations/, train2017/, val2017/). The bac
 ImageNet weights. Each method gets its learning rate from the training photographs alone: every candidate is trained
 on three quarters of them and judged on the fourth, for several draws of that fourth; every method has as many
 candidates. Then five seeds are trained on all of them with the chosen rate and judged on the validation
-photographs, once. Fine-tuning keeps the head's rate, chooses the backbone's in the same way, and runs at 128 pixels, a
-quarter of the work: compare its rows with each other, not with the frozen ones at 256.
+photographs, once. Fine-tuning chooses the backbone's rate in the same way, with the head's rate or a tenth of it.
 
 A few hundred photographs are not COCO: half of the categories have six positives or fewer. What comes out compares
 the methods with each other, and nothing else.
@@ -57,7 +56,7 @@ METHODS = {
 }
 TUNED = ("linear probe (GAP)", "ADD-GCN, released wiring, mean")
 RATES = {"gap": (0.03, 0.1, 0.3, 1.0), "addgcn": (0.003, 0.01, 0.03, 0.1)}
-TRUNK_RATES = (0.003, 0.01)
+TRUNK_RATES = (0.001, 0.003)
 SEEDS = range(5)
 
 
@@ -143,8 +142,8 @@ def main(arguments: Arguments) -> None:
             name = f"{method}, fine-tuned"
             if measured(name, arguments) is None:
                 epochs = arguments.tuned_epochs
-                tuned = replace(chosen[method], size=128, epochs=epochs, evaluate_every=epochs)
-                grid = [replace(tuned, lr_trunk=lr) for lr in TRUNK_RATES]
+                tuned = replace(chosen[method], epochs=epochs, evaluate_every=epochs)
+                grid = [replace(tuned, lr=tuned.lr * k, lr_trunk=lr) for k in (0.1, 1.0) for lr in TRUNK_RATES]
                 recipe, tried = choose(pool, name, grid, arguments.root, arguments.tuned_draws)
                 judge(pool, name, recipe, tried, arguments)
 
