@@ -1,6 +1,6 @@
 """The backbone: an image (B, 3, H, W) becomes a feature map X (B, D, H', W') (section 3.1 and figure 2).
 
-Every backbone is an `nn.Module` with three attributes besides its `forward`:
+Every backbone is an `nn.Module` with three attributes besides its `forward`::
 
     out_channels   D, the number of channels of X
     mean, std      what its input is normalised with, per channel, for pixels in [0, 1]

@@ -1,7 +1,7 @@
 """What ADD-GCN is compared with, behind the same interface: `scores = model(images)`, `explain`, `save_pretrained`.
 
-GAP   backbone, global average pooling, one linear layer
-GMP   backbone, global max pooling, one linear layer
+- GAP: backbone, global average pooling, one linear layer;
+- GMP: backbone, global max pooling, one linear layer.
 
 And the fixed graph of ML-GCN (Chen et al., CVPR 2019): `label_graph`.
 """

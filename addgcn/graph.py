@@ -1,6 +1,6 @@
 """Section 3.3, the Dynamic GCN: category representations V (B, C, D) exchange what they know over two graphs.
 
-A graph layer is an adjacency (whom do I listen to?) and a convolution (what do I make of it?):
+A graph layer is an adjacency (whom do I listen to?) and a convolution (what do I make of it?)::
 
     adjacency      StaticAdjacency A_s (C, C), learned | DynamicAdjacency A_d (B, C, C), from the image | Identity
     convolution    GraphConvolution, the paper's eq. 2 | ReleasedConvolution, the authors' code

@@ -1,9 +1,11 @@
 """A run folder: what `addgcn train --out FOLDER` leaves, written so that a stop at any moment loses nothing.
 
-run.json         recipe and data          checkpoint.pt    where it is, to go on from (--resume)
-log.jsonl        a line per epoch         tensorboard/     the same as curves
-config.json, model.safetensors            the trained model, for `load_model`
-scores_SPLIT.npz, record.json             what it was judged by, and the record
+It holds::
+
+    run.json         recipe and data          checkpoint.pt    where it is, to go on from (--resume)
+    log.jsonl        a line per epoch         tensorboard/     the same as curves
+    config.json, model.safetensors            the trained model, for `load_model`
+    scores_SPLIT.npz, record.json             what it was judged by, and the record
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training loop, in full view: read it from `train` downwards.
+"""The training loop, in full view: read it from `train` downwards::
 
     data -> model -> optimiser -> for every epoch: for every batch: scores, loss, gradients, step; then evaluate, save
 
