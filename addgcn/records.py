@@ -133,6 +133,24 @@ def cooccurrence(name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     return tuple(part["classes"]), np.array(part["images"]), np.array(part["pairs"])
 
 
+def paper(table: str) -> list[dict[str, Any]]:
+    """What the paper prints, a dictionary for each row of a table; None where the paper has no number.
+
+    Args:
+        table: "table1" to "table6". Their rows have "method", "reference" (the paper's number for it) and the numbers
+            in percent: "CF1" and "top3.CF1" in table 1, a category's AP as "aero" in tables 2 and 3, "coco.mAP" and
+            "voc2007.mAP" in the others. "captions": caption, data, backbone and image sizes of each, the last two as
+            section 4.2 gives them for all. "sizes": not the paper's; the mAP on COCO at two test sizes, from the
+            README of the released code.
+
+    Raises:
+        InputError: another name.
+    """
+    tables = read_json(FOLDER / "paper.json")
+    part = tables[check_name("table of the paper", table, tables)]
+    return [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
+
+
 def append_record(name: str, record: Mapping[str, Any]) -> None:
     """Add a line to `addgcn/records/NAME.jsonl`.
 
