@@ -56,7 +56,7 @@ METHODS = {
 }
 TUNED = ("linear probe (GAP)", "ADD-GCN, released wiring, mean")
 RATES = {"gap": (0.03, 0.1, 0.3, 1.0), "addgcn": (0.003, 0.01, 0.03, 0.1)}
-TRUNK_RATES = (0.001, 0.003)
+TRUNK_RATES = (0.0003, 0.001, 0.003, 0.01)
 SEEDS = range(5)
 
 
@@ -70,19 +70,28 @@ class Arguments:
     """Draws of the held-out quarter that a frozen candidate is judged on."""
     tuned_draws: int = 1
     """The same for a fine-tuned one, which takes much longer."""
-    tuned_epochs: int = 8
+    tuned_epochs: int = 3
     """Epochs of the fine-tuned runs."""
 
 
 def run(job: tuple[Recipe, Path]) -> dict[str, Any] | None:
-    """One training; None where it diverged."""
+    """One training, a fine-tuned one after the frozen one that it starts from; None where it diverged."""
     recipe, root = job
     with tempfile.TemporaryDirectory() as folder:
+        first, last = Path(folder) / "frozen", Path(folder) / "run"
         try:
-            return train(recipe, "coco2017", Path(folder) / "run", root)
-        except ValueError as error:  # a candidate that diverges is no candidate
+            if recipe.frozen:
+                return train(recipe, "coco2017", last, root)
+            epochs = FROZEN.epochs
+            frozen = replace(recipe, lr=10 * recipe.lr, lr_trunk=0.0, epochs=epochs, evaluate_every=epochs)
+            start = train(frozen, "coco2017", first, root)
+            record = train(replace(recipe, weights=str(first / "model.safetensors")), "coco2017", last, root)
+        except InputError as error:  # a candidate that diverges is no candidate
             print(f"{recipe.model} lr {recipe.lr} trunk {recipe.lr_trunk}: {error}", flush=True)
             return None
+    record["recipe"]["weights"] = "those that the run started_from ended with"
+    record["started_from"] = {key: start[key] for key in ("recipe", "scores_sha256", "metrics", "duration_s")}
+    return record
 
 
 def mean_mAP(records: list[dict[str, Any] | None]) -> float:
@@ -143,7 +152,7 @@ def main(arguments: Arguments) -> None:
             if measured(name, arguments) is None:
                 epochs = arguments.tuned_epochs
                 tuned = replace(chosen[method], epochs=epochs, evaluate_every=epochs)
-                grid = [replace(tuned, lr=tuned.lr * k, lr_trunk=lr) for k in (0.1, 1.0) for lr in TRUNK_RATES]
+                grid = [replace(tuned, lr=tuned.lr / 10, lr_trunk=lr) for lr in TRUNK_RATES]
                 recipe, tried = choose(pool, name, grid, arguments.root, arguments.tuned_draws)
                 judge(pool, name, recipe, tried, arguments)
 
