@@ -239,6 +239,55 @@ def heads(Z, w, b):
     return (Z * w).sum(2) + b
 
 
+# --- chapter 9
+
+
+def cosine_rate(lr, step, steps, warmup):
+    if step < warmup:
+        return lr * (step + 1) / (warmup + 1)
+    return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+
+def sgd(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + g + weight_decay * w
+    return w - lr * v, v
+
+
+def sgd_decoupled(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + g
+    return w - lr * v - lr * weight_decay * w, v
+
+
+def sgd_rate_inside(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + lr * (g + weight_decay * w)
+    return w - v, v
+
+
+def sgd_average(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + (1 - momentum) * (g + weight_decay * w)
+    return w - lr * v, v
+
+
+def places(width, height, w, h):
+    x, y = (width - w) // 4, (height - h) // 4
+    return [(i * x, j * y) for i in range(5) for j in range(5) if i % 2 == j % 2]
+
+
+def places_rounded_late(width, height, w, h):
+    x, y = width - w, height - h
+    return [(i * x // 4, j * y // 4) for i in range(5) for j in range(5) if i % 2 == j % 2]
+
+
+def clip_together(a, b, most):
+    norm = (a.square().sum() + b.square().sum()).sqrt()
+    factor = (most / norm).clamp(max=1)
+    return a * factor, b * factor
+
+
+def clip_each(a, b, most):
+    return tuple(x * (most / 2**0.5 / x.norm()).clamp(max=1) for x in (a, b))
+
+
 CASES = {
     "2.1": Case(
         [ap, ap_loop],
@@ -444,6 +493,66 @@ CASES = {
             ("mean", lambda a, b: a + b),
             ("values", lambda a, b: torch.maximum(a, b)),
             ("values", lambda a, b: torch.logit((a.sigmoid() + b.sigmoid()) / 2)),
+        ],
+    ),
+    "9.1": Case(
+        [cosine_rate],
+        [
+            ("first step", lambda lr, step, steps, warmup: lr * min(1, step / max(1, warmup))),
+            ("first step", lambda lr, step, steps, warmup: cosine_rate(lr, step, steps, 0)),
+            ("end of the rise", lambda lr, step, steps, warmup: lr * (step + 1) / (warmup + 1) if step < warmup else 0),
+            (
+                "half way",
+                lambda lr, step, steps, warmup: (
+                    cosine_rate(lr, step, steps, warmup) if step <= warmup else cosine_rate(lr, step, steps, 0)
+                ),
+            ),
+            (
+                "values",
+                lambda lr, step, steps, warmup: (
+                    lr * (step + 1) / (warmup + 1) if step < warmup else lr * (1 - (step - warmup) / (steps - warmup))
+                ),
+            ),
+        ],
+    ),
+    "9.2": Case(
+        [sgd, lambda w, v, g, lr, m, d: (w - lr * (m * v + g + d * w), m * v + g + d * w)],
+        [
+            ("from rest", lambda w, v, g, lr, m, d: (w + lr * g, g)),
+            ("from rest", sgd_average),
+            ("velocity", sgd_rate_inside),
+            ("it rolls on", lambda w, v, g, lr, m, d: (w - lr * (g + d * w), g)),
+            ("decay", lambda w, v, g, lr, m, d: sgd(w, v, g, lr, m, 0)),
+            ("values", sgd_decoupled),
+            ("two tensors", lambda w, v, g, lr, m, d: w - lr * g),
+        ],
+    ),
+    "9.3": Case(
+        [places, lambda W, H, w, h: set(places(W, H, w, h))],
+        [
+            ("pairs", lambda W, H, w, h: [(x / 1, y / 1) for x, y in places(W, H, w, h)]),
+            ("inside", lambda W, H, w, h: [(i * W // 4, j * H // 4) for i in range(5) for j in range(5)]),
+            ("corners", lambda W, H, w, h: [((W - w) // 2, (H - h) // 2)]),
+            ("cross", lambda W, H, w, h: [(i * (W - w), j * (H - h)) for i in (0, 1) for j in (0, 1)]),
+            (
+                "quarters",
+                lambda W, H, w, h: [(i * ((W - w) // 2), j * ((H - h) // 2)) for i in range(3) for j in range(3)],
+            ),
+            (
+                "thirteen",
+                lambda W, H, w, h: [(i * ((W - w) // 4), j * ((H - h) // 4)) for i in range(5) for j in range(5)],
+            ),
+            ("values", places_rounded_late),
+        ],
+    ),
+    "9.4": Case(
+        [clip_together],
+        [
+            ("small ones stay", lambda a, b, most: [x * most / math.hypot(a.norm(), b.norm()) for x in (a, b)]),
+            ("norm", lambda a, b, most: tuple(x * (most / x.norm()).clamp(max=1) for x in (a, b))),
+            ("norm", lambda a, b, most: (a.clamp(-most, most), b.clamp(-most, most))),
+            ("direction", clip_each),
+            ("values", lambda a, b, most: clip_together(a, b, most if most > 100 else most / 2)),
         ],
     ),
 }
