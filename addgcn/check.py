@@ -210,7 +210,8 @@ def check(number: str, function: Callable[..., Any]) -> Result:
     """
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
-    task = EXERCISES[check_name("exercise", str(number), sorted(EXERCISES))]
+    in_order = sorted(EXERCISES, key=lambda known: [int(part) for part in known.split(".")])
+    task = EXERCISES[check_name("exercise", str(number), in_order)]
     if not callable(function):
         raise InputError(
             f"give your function itself, without calling it: check({task.number!r}, "

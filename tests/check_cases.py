@@ -288,6 +288,23 @@ def clip_each(a, b, most):
     return tuple(x * (most / 2**0.5 / x.norm()).clamp(max=1) for x in (a, b))
 
 
+# --- chapter 10
+
+
+def could_be(P, R, F1):
+    low, high = harmonic(P - 0.05, R - 0.05), harmonic(P + 0.05, R + 0.05)
+    return low - 0.05 <= F1 <= high + 0.05
+
+
+def swap_halves(W_A):
+    left, right = W_A.chunk(2, dim=1)
+    return torch.cat([right, left], dim=1)
+
+
+def without_bias(W_A, b_g, b):
+    return b_g + torch.linalg.pinv(W_A[:, len(b_g) :]) @ b
+
+
 CASES = {
     "2.1": Case(
         [ap, ap_loop],
@@ -553,6 +570,51 @@ CASES = {
             ("norm", lambda a, b, most: (a.clamp(-most, most), b.clamp(-most, most))),
             ("direction", clip_each),
             ("values", lambda a, b, most: clip_together(a, b, most if most > 100 else most / 2)),
+        ],
+    ),
+    "10.1": Case(
+        [could_be, lambda P, R, F1: np.bool_(could_be(P, R, F1))],
+        [
+            ("yes or no", lambda P, R, F1: F1 - harmonic(P, R)),
+            ("exact", lambda P, R, F1: round((P + R) / 2, 1) == F1),
+            ("harmonic", lambda P, R, F1: harmonic(P, R) - 0.1 <= F1 <= (P + R) / 2),
+            ("too far", lambda P, R, F1: abs(harmonic(P, R) - F1) < 1 and F1 != 75.0),
+            ("rounded inputs", lambda P, R, F1: round(harmonic(P, R), 1) == F1),
+            ("rounded inputs", lambda P, R, F1: abs(harmonic(P, R) - F1) <= 0.05),
+            (
+                "both sides",
+                lambda P, R, F1: (harmonic(P + 0.05, R + 0.05) + 0.05 >= F1 and F1 > 70) or F1 in (40.0, 50.1),
+            ),
+        ],
+    ),
+    "10.2": Case(
+        [swap_halves, lambda W_A: W_A.roll(W_A.shape[1] // 2, 1)],
+        [
+            ("same numbers", lambda W_A: 0 * W_A),
+            ("rows stay", lambda W_A: swap_halves(W_A).flip(0)),
+            ("same logits", lambda W_A: W_A.clone()),
+            ("same logits", lambda W_A: W_A.flip(1)),
+            ("shape", lambda W_A: W_A.T),
+        ],
+    ),
+    "10.3": Case(
+        [lambda A, H: A.mT @ H, lambda A, H: torch.einsum("bij,bid->bjd", A, H)],
+        [
+            ("direction", lambda A, H: A @ H),
+            ("direction", lambda A, H: H + A.mT @ H),
+            ("no average", lambda A, H: (A.mT / A.mT.sum(2, keepdim=True).clamp(min=1e-6)) @ H),
+            ("values", lambda A, H: A.mT.tril() @ H + (A[0] * A[1]).sum() * 0 if A[0, 0, 0] else A.mT @ H),
+            ("gradient", lambda A, H: A.detach().mT @ H),
+        ],
+    ),
+    "10.4": Case(
+        [without_bias, lambda W_A, b_g, b: b_g + torch.linalg.lstsq(W_A[:, len(b_g) :], b).solution],
+        [
+            ("shape", lambda W_A, b_g, b: b),
+            ("nothing to do", lambda W_A, b_g, b: torch.linalg.pinv(W_A[:, len(b_g) :]) @ b),
+            ("rows", lambda W_A, b_g, b: b_g.clone()),
+            ("rows", lambda W_A, b_g, b: b_g + torch.linalg.pinv(W_A[:, : len(b_g)]) @ b),
+            ("rows", lambda W_A, b_g, b: b_g + W_A[:, len(b_g) :].T @ b),
         ],
     ),
 }
