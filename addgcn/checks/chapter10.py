@@ -1,4 +1,4 @@
-"""Chapter 10, paper and code: printed numbers in percent, weights W_A (C, 2D), graphs A (B, C, C), nodes H (B, C, D)."""
+"""Chapter 10, paper and code: printed numbers in percent, W_A (C, 2D), graphs A (B, C, C), nodes H (B, C, D)."""
 
 from __future__ import annotations
 
