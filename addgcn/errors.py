@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class Diverged(InputError):
+    """A training whose loss or weights are no longer finite."""
+
+
 def check_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return `name` if it is one of `known`.
 
