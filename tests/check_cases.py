@@ -18,6 +18,124 @@ class Case(NamedTuple):
     wrong: list[tuple[str, Callable[..., Any]]]
 
 
+# --- chapter 1
+
+
+def coco_targets(image_ids, annotations, category_ids):
+    row = {image: n for n, image in enumerate(image_ids)}
+    column = {category: c for c, category in enumerate(sorted(category_ids))}
+    targets = torch.zeros(len(image_ids), len(category_ids))
+    for item in annotations:
+        targets[row[item["image_id"]], column[item["category_id"]]] = 1
+    return targets
+
+
+def coco_targets_lists(image_ids, annotations, category_ids):
+    pairs = {(item["image_id"], item["category_id"]) for item in annotations}
+    return [[int((image, category) in pairs) for category in sorted(category_ids)] for image in image_ids]
+
+
+def coco_in_file_order(image_ids, annotations, category_ids):
+    pairs = {(item["image_id"], item["category_id"]) for item in annotations}
+    return torch.tensor([[int((image, category) in pairs) for category in category_ids] for image in image_ids])
+
+
+def coco_by_id(image_ids, annotations, category_ids):
+    targets = torch.zeros(len(image_ids), max(category_ids))
+    for item in annotations:
+        targets[image_ids.index(item["image_id"]), item["category_id"] - 1] = 1
+    return targets
+
+
+def coco_counts(image_ids, annotations, category_ids):
+    targets = torch.zeros(len(image_ids), len(category_ids))
+    for item in annotations:
+        targets[image_ids.index(item["image_id"]), sorted(category_ids).index(item["category_id"])] += 1
+    return targets
+
+
+def coco_without_crowds(image_ids, annotations, category_ids):
+    return coco_targets(image_ids, [item for item in annotations if not item["iscrowd"]], category_ids)
+
+
+def coco_sorted_rows(image_ids, annotations, category_ids):
+    return coco_targets(sorted(image_ids), annotations, category_ids)
+
+
+def voc_target(objects, classes):
+    target = [0] * len(classes)
+    for name, difficult in sorted(objects, key=lambda pair: not pair[1]):
+        target[classes.index(name)] = -1 if difficult else 1
+    return target
+
+
+def voc_target_sets(objects, classes):
+    plain, hard = ({name for name, difficult in objects if difficult == d} for d in (False, True))
+    return torch.tensor([1 if name in plain else -1 if name in hard else 0 for name in classes])
+
+
+def voc_last_wins(objects, classes):
+    target = [0] * len(classes)
+    for name, difficult in objects:
+        target[classes.index(name)] = -1 if difficult else 1
+    return target
+
+
+def voc_numbers_of_the_file(objects, classes):
+    return torch.tensor([{1: 1, 0: -1, -1: 0}[value] for value in voc_target(objects, classes)])
+
+
+def voc_difficult_absent(objects, classes):
+    return [max(value, 0) for value in voc_target(objects, classes)]
+
+
+def voc_difficult_wins(objects, classes):
+    target = voc_target(objects, classes)
+    return [-1 if (name, True) in objects else value for name, value in zip(classes, target, strict=True)]
+
+
+def table_of(targets):
+    has, asked = (targets == 1).double(), (targets != -1).double()
+    return (has.T @ has) / (has.T @ asked)
+
+
+def table_loop(targets):
+    C = targets.shape[1]
+    rows = [
+        [targets[(targets[:, i] == 1) & (targets[:, j] != -1), j].float().mean() for j in range(C)] for i in range(C)
+    ]
+    return torch.tensor(rows)
+
+
+def table_transposed(targets):
+    return table_of(targets).T
+
+
+def table_by_columns(targets):
+    has = (targets == 1).double()
+    both = has.T @ has
+    return both / both.diagonal()
+
+
+def table_per_image(targets):
+    has = (targets == 1).double()
+    return has.T @ has / len(targets)
+
+
+def table_ignored_absent(targets):
+    return table_of(targets.clamp(min=0))
+
+
+def table_of_products(targets):
+    y = targets.double()
+    return y.T @ y / (y == 1).sum(0)[:, None]
+
+
+def table_int8(targets):
+    has, asked = (targets == 1).to(targets.dtype), (targets != -1).to(targets.dtype)
+    return (has.T @ has) / (has.T @ asked)
+
+
 # --- chapter 2
 
 
@@ -306,6 +424,36 @@ def without_bias(W_A, b_g, b):
 
 
 CASES = {
+    "1.1": Case(
+        [coco_targets, coco_targets_lists],
+        [
+            ("columns", coco_in_file_order),
+            ("shape", coco_by_id),
+            ("ones and zeros", coco_counts),
+            ("crowds", coco_without_crowds),
+            ("by hand", coco_sorted_rows),
+        ],
+    ),
+    "1.2": Case(
+        [voc_target, voc_target_sets],
+        [
+            ("one is enough", voc_last_wins),
+            ("present", voc_numbers_of_the_file),
+            ("difficult", voc_difficult_absent),
+            ("one is enough", voc_difficult_wins),
+        ],
+    ),
+    "1.3": Case(
+        [table_of, table_loop],
+        [
+            ("given the row", table_transposed),
+            ("given the row", table_by_columns),
+            ("diagonal", table_per_image),
+            ("ignored", table_ignored_absent),
+            ("ignored", table_of_products),
+            ("small integers", table_int8),
+        ],
+    ),
     "2.1": Case(
         [ap, ap_loop],
         [
