@@ -1,4 +1,4 @@
-"""The command line: train | evaluate | predict | convert | scenes.
+"""The command line: train | evaluate | predict | reproduce | convert | scenes.
 
 Bad input ends with a message that says what is wrong and what to do, and exit code 2.
 """
@@ -123,6 +123,55 @@ class Predict:
 
 
 @dataclass
+class Reproduce:
+    """Measure a table or figure of the paper: every row with seeds, beside the paper's numbers.
+
+    First every row's learning rate is chosen on held-out training images, then the runs that count are done. What is
+    in the records already is not done again, so the same command goes on after a stop.
+    """
+
+    name: Positional[str]
+    """table4, table5, table6 or figure3."""
+    data: str = "scenes"
+    """scenes, coco2014, coco2017, voc2007 or voc2012."""
+    root: Path | None = None
+    """The data set's folder; the scenes are made where it is left out."""
+    regime: Literal["heads", "full"] = "heads"
+    """heads: on a frozen backbone, whose features are computed once; full: end to end."""
+    wiring: Literal["paper", "released", "both"] = "both"
+    """The equations' wiring, the released code's, or both."""
+    backbone: str | None = None
+    """By default the recipe's: the scenes' small one, or resnet101."""
+    seeds: int = 5
+    """Runs of each row."""
+    draws: int = 1
+    """Draws of the training scenes; each row has seeds x draws runs."""
+    processes: int = 2
+    """Runs at a time, each on one thread."""
+    out: Path = Path("runs/reproduce")
+    """The folder with the records, and the tables made from them."""
+    dry_run: bool = False
+    """Only say what would be run, and for how long."""
+    only_tables: bool = False
+    """Only make the tables, from the records in --out."""
+
+    def run(self) -> None:
+        from .experiments import Records
+        from .reproduce import Plan, estimate, reproduce
+        from .tables import markdown, measured, show, write_tables
+
+        asked = (self.name, self.data, self.root, self.regime, self.wiring, self.seeds, self.draws, self.backbone)
+        plan = Plan(*asked)
+        if self.dry_run or not self.only_tables:
+            print(estimate(plan, Records(self.out), self.processes), flush=True)
+        if self.dry_run:
+            return
+        done = Records(self.out) if self.only_tables else reproduce(plan, self.out, self.processes)
+        print(markdown(show(measured(plan, done))))
+        print("written: " + ", ".join(str(path) for path in write_tables(plan, done, self.out)))
+
+
+@dataclass
 class Convert:
     """Turn a checkpoint of the released code (.pth) into a folder that load_model and evaluate read."""
 
@@ -165,7 +214,14 @@ class Scenes:
         print(write_scenes(self.root, size=self.size, seed=self.seed, layout=self.layout, workers=self.workers))
 
 
-COMMANDS = {"train": Train, "evaluate": Evaluate, "predict": Predict, "convert": Convert, "scenes": Scenes}
+COMMANDS = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "predict": Predict,
+    "reproduce": Reproduce,
+    "convert": Convert,
+    "scenes": Scenes,
+}
 
 
 def parse(argv: list[str]) -> Any:

@@ -1,0 +1,164 @@
+"""Runs by the dozen: in parallel processes, each leaving a record as it ends, none done twice.
+
+A run is known by its whole recipe, its data and its draw. What a folder's records hold is not run again, so a stopped
+measurement goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from .batches import start_accelerator
+from .data import cache_dir, load
+from .data.scenes.write import VERSION, write_scenes
+from .data.transforms import eval_transform
+from .errors import Diverged, InputError
+from .features import cached_features
+from .pretrained import load_model
+from .recipes import Recipe
+from .records import make_record, read_json_lines, sha256_of
+from .runs import describe
+from .train import collect_scores, compute_metrics, train
+
+RECORDS = "reproduce.jsonl"
+TEST_SPLITS = {"scenes": ("id", "ood", "bg")}  # of other data: the one split that the literature reports
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to be done."""
+
+    recipe: Recipe  # holdout > 0: to choose a learning rate
+    data: str
+    root: str | None
+    draw: int  # of the training scenes
+
+
+class Records:
+    """The runs that were done, in a file that grows by a line as each ends.
+
+    Raises:
+        InputError: the file is damaged, or cannot be written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Path(folder) / RECORDS
+        self.runs = {self.key(run): run for run in (read_json_lines(self.path) if self.path.is_file() else [])}
+
+    @staticmethod
+    def key(run: dict[str, Any] | Job) -> str:
+        """What makes two runs the same: recipe, data, draw. Settings that came later have their default."""
+        if isinstance(run, Job):
+            recipe, data, draw = run.recipe, run.data, run.draw
+        else:
+            recipe, data, draw = Recipe.from_dict(run["recipe"]), run["data"]["name"], run["draw"]
+        return json.dumps([asdict(recipe), data, draw], sort_keys=True)
+
+    def get(self, job: Job) -> dict[str, Any] | None:
+        return self.runs.get(self.key(job))
+
+    def add(self, run: dict[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(run) + "\n")
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}. Free some space.") from error
+        self.runs[self.key(run)] = run
+
+    def seconds(self, job: Job) -> float | None:
+        """What a run like this took here: the same model, data and epochs; None where there was none."""
+        alike = [
+            run["duration_s"]
+            for run in self.runs.values()
+            if [run["data"]["name"], *(run["recipe"][k] for k in ("model", "epochs", "lr_trunk"))]
+            == [job.data, job.recipe.model, job.recipe.epochs, job.recipe.lr_trunk]
+        ]
+        return statistics.median(alike) if alike else None
+
+
+def root_of(job: Job) -> str | None:
+    """The folder of the data; that of another draw of the training scenes is made here."""
+    if job.draw == 0:
+        return job.root
+    splits = ("train", *TEST_SPLITS["scenes"])
+    return str(
+        write_scenes(cache_dir() / f"scenes-v{VERSION}-draw{job.draw}", splits=splits, draw=job.draw, progress=False)
+    )
+
+
+def missing(jobs: Iterable[Job], done: Records) -> list[Job]:
+    """Those that are not done, each once."""
+    return list({done.key(job): job for job in jobs if done.get(job) is None}.values())
+
+
+def run_all(jobs: list[Job], done: Records, processes: int) -> None:
+    """In parallel processes of one thread each; every record is written as its run ends."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # what the processes start with
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            runs = [pool.submit(run, job) for job in jobs]
+            try:
+                for finished in tqdm(as_completed(runs), "runs", len(jobs), unit="run", smoothing=0, disable=False):
+                    done.add(finished.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        del os.environ["TQDM_DISABLE"]
+
+
+def run(job: Job) -> dict[str, Any]:
+    """One training and its metrics on every test split (or on the held-out images). One that diverges is recorded."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        try:
+            trained = train(job.recipe, job.data, out, root_of(job))
+        except Diverged as error:
+            recipe, named = job.recipe.as_dict(), {"name": job.data}
+            return make_record("reproduce", recipe=recipe, data=named, draw=job.draw, failed=str(error), duration_s=0.0)
+        judged = trained["data"]["eval"]["split"]
+        metrics, digests = {judged: trained["metrics"]}, {judged: trained["scores_sha256"]}
+        data, model = {**trained["data"], "eval": [trained["data"]["eval"]]}, load_model(out)
+        for split in () if job.recipe.holdout else TEST_SPLITS.get(job.data, ()):
+            if split not in metrics:
+                described, metrics[split], digests[split] = judge(job, model, split)
+                data["eval"].append(described)
+        return make_record(
+            "reproduce",
+            recipe=trained["recipe"],
+            data=data,
+            draw=job.draw,
+            failed=None,
+            head_parameters=parameters(model) - parameters(model.backbone),
+            duration_s=trained["duration_s"],
+            metrics=metrics,
+            scores_sha256=digests,
+        )
+
+
+def parameters(module: Any) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def judge(job: Job, model: Any, split: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """A trained model on another split: the split, its metrics, the scores' digest. Frozen features are cached."""
+    dataset = load(job.data, split, root_of(job))
+    size, frozen = job.recipe.test_size or job.recipe.size, job.recipe.frozen
+    dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
+    items: Any = cached_features(model.backbone, dataset, size) if frozen else dataset
+    scores, targets = collect_scores(model, frozen, DataLoader(items, 64), start_accelerator())
+    return describe(dataset), compute_metrics(scores, targets, dataset.classes).as_dict(), sha256_of(scores)

@@ -1,0 +1,189 @@
+"""The paper's tables and figures as lists of runs, declared here once: `addgcn reproduce NAME`.
+
+    TABLES -> rows -> a learning rate for each, from held-out training images -> seeds x draws -> records -> tables
+
+Rows that two tables share are run once.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .batches import EVAL_SPLIT
+from .errors import InputError, check_name
+from .experiments import Job, Records, missing, root_of, run_all
+from .recipes import RECIPES, Recipe
+
+HELD_OUT = 0.2  # of the training split, to choose the learning rate on
+RATE_SEEDS = 2  # runs for each candidate
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: what it changes in the recipe, and its name in the paper's table, if it is there."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    paper: str | None = None
+
+
+GAP = Row("ResNet, GAP", {"model": "gap"}, "ResNet-101")
+GMP = Row("ResNet, GMP", {"model": "gmp"})
+SAM = Row("SAM, no graph", {"graph": "none"})
+S_D = Row("S→D", {"graph": "S-D"}, "S→D")
+TABLES: dict[str, list[Row]] = {
+    "table4": [
+        GAP,
+        GMP,
+        SAM,
+        Row("identity, one layer", {"graph": "I"}),
+        Row("identity, two layers", {"graph": "I-I"}),
+        Row("S", {"graph": "S"}, "S"),
+        Row("D", {"graph": "D"}, "D"),
+        Row("P (add)", {"graph": "P-add"}, "P (add)"),
+        Row("P (mul)", {"graph": "P-mul"}, "P (mul)"),
+        Row("P (cat)", {"graph": "P-cat"}, "P (cat)"),
+        Row("D→S", {"graph": "D-S"}, "D→S"),
+        S_D,
+    ],
+    "table5": [
+        Row("Sum", {"readout": "sum"}, "Sum"),
+        Row("Avg", {"readout": "avg"}, "Avg"),
+        Row("Max", {"readout": "max"}, "Max"),
+        Row("Bi", {"readout": "bi"}, "Bi"),
+    ],
+    "table6": [
+        Row("GAP→cls", {"maps": "gap-cls"}, "GAP→cls"),
+        Row("GMP→cls", {"maps": "gmp-cls"}, "GMP→cls"),
+        Row("cls→GMP", {"maps": "cls-gmp"}, "cls→GMP"),
+    ],
+    "figure3": [
+        Row("Conv, no graph", {"representation": "conv", "graph": "none"}),
+        Row("Conv, S→D", {"representation": "conv"}),
+        SAM,
+        Row("SAM, S→D"),
+    ],
+}
+WIRINGS = ("paper", "released")
+
+# Learning rates to choose from: as many for every row. The released recipe's for real data, tenfold about it.
+RATES = {
+    "heads": {"gap": (0.1, 0.3, 1.0), "gmp": (0.03, 0.1, 0.3), "addgcn": (0.003, 0.01, 0.03)},
+    "full": {"gap": (0.1, 0.3, 1.0), "gmp": (0.03, 0.1, 0.3), "addgcn": (0.003, 0.01, 0.03)},
+    "photographs": {"gap": (0.01, 0.05, 0.25), "gmp": (0.01, 0.05, 0.25), "addgcn": (0.01, 0.05, 0.25)},
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `addgcn reproduce` was asked for."""
+
+    name: str
+    data: str = "scenes"
+    root: Path | None = None
+    regime: str = "heads"
+    wiring: str = "both"
+    seeds: int = 5
+    draws: int = 1
+    backbone: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("table or figure", self.name, TABLES)
+        check_name("regime", self.regime, ("heads", "full"))
+        check_name("wiring", self.wiring, (*WIRINGS, "both"))
+        check_name("data set", self.data, EVAL_SPLIT)
+        if self.seeds < 1 or self.draws < 1:
+            raise InputError(f"seeds ({self.seeds}) and draws ({self.draws}) must be at least 1.")
+        if self.draws > 1 and (self.data != "scenes" or self.root is not None):
+            raise InputError("draws: only the scenes, in their own folder, can be drawn again. Leave draws at 1.")
+
+    @property
+    def base(self) -> Recipe:
+        """The recipe that the rows change."""
+        if self.data == "scenes":
+            recipe = RECIPES["scenes-heads" if self.regime == "heads" else "scenes"]
+        else:
+            recipe = RECIPES["released"]
+            if self.regime == "heads":
+                recipe = replace(recipe, lr_trunk=0.0, augment="flip")
+        recipe = replace(recipe, evaluate_every=recipe.epochs)
+        return recipe if self.backbone is None else replace(recipe, backbone=self.backbone)
+
+    def rows(self) -> Iterator[tuple[Row, Recipe]]:
+        """Every row in every wiring asked for, and its recipe but for the learning rate. Baselines have no wiring."""
+        wirings = WIRINGS if self.wiring == "both" else (self.wiring,)
+        for row in TABLES[self.name]:
+            baseline = "model" in row.settings
+            for wiring in WIRINGS[:1] if baseline else wirings:
+                yield row, replace(self.base, wiring=wiring, **row.settings)
+
+    def candidates(self, recipe: Recipe) -> list[Recipe]:
+        """The same recipe with each learning rate to choose from, on a part of the training split."""
+        rates = RATES[self.regime if self.data == "scenes" else "photographs"][recipe.model]
+        return [replace(recipe, lr=lr, holdout=HELD_OUT) for lr in rates]
+
+    def trials(self) -> list[Job]:
+        """The runs that the learning rates are chosen by."""
+        found = [c for _, recipe in self.rows() for c in self.candidates(recipe)]
+        return [self.job(replace(c, seed=s), 0) for c in found for s in range(RATE_SEEDS)]
+
+    def finals(self, done: Records) -> list[Job]:
+        """The runs that count, at the rates that were chosen."""
+        return [job for _, recipe in self.rows() for job in self.runs_of(recipe, done)]
+
+    def runs_of(self, recipe: Recipe, done: Records) -> list[Job]:
+        """The runs of one row."""
+        recipe = self.chosen(recipe, done)
+        return [self.job(replace(recipe, seed=s), d) for d in range(self.draws) for s in range(self.seeds)]
+
+    def job(self, recipe: Recipe, draw: int) -> Job:
+        return Job(recipe, self.data, None if self.root is None else str(self.root), draw)
+
+    def chosen(self, recipe: Recipe, done: Records) -> Recipe:
+        """The recipe at the rate with the best mean mAP on the held-out images. A run that diverged counts as 0."""
+        best, rate = -1.0, recipe.lr
+        for candidate in self.candidates(recipe):
+            runs = [done.get(self.job(replace(candidate, seed=s), 0)) for s in range(RATE_SEEDS)]
+            mean = statistics.mean(held_out(run) for run in runs)
+            if mean > best:
+                best, rate = mean, candidate.lr
+        return replace(recipe, lr=rate)
+
+
+def held_out(run: dict[str, Any] | None) -> float:
+    return 0.0 if run is None or run["failed"] else run["metrics"]["holdout"]["mAP"]
+
+
+def estimate(plan: Plan, done: Records, processes: int) -> str:
+    """What there is to do, and how long it may take by the runs that were done."""
+    trials = missing(plan.trials(), done)
+    finals = missing(plan.finals(done), done)
+    times = [done.seconds(job) for job in (*trials, *finals)]
+    known = [seconds for seconds in times if seconds is not None]
+    text = f"{plan.name} on {plan.data}: {len(trials)} runs to choose learning rates, {len(finals)} that count"
+    if not times:
+        return f"{text}: all are done."
+    if not known:
+        return f"{text}; how long a run takes is known after the first."
+    hours = sum(known) / len(known) * len(times) / processes / 3600
+    return f"{text}; about {hours:.1f} hours on {processes} processes."
+
+
+def reproduce(plan: Plan, out: str | Path, processes: int = 2) -> Records:
+    """Do the runs of a plan that are not in `out` yet, first those that choose the learning rates.
+
+    Raises:
+        InputError: the data cannot be read, or the records cannot be written. What was measured is kept.
+    """
+    done = Records(out)
+    for stage in (plan.trials, lambda: plan.finals(done)):
+        waiting = missing(stage(), done)
+        if waiting:
+            for job in {job.draw: job for job in waiting}.values():
+                root_of(job)  # draws the scenes, before several processes ask for them
+            run_all(waiting, done, processes)
+    return done

@@ -1,0 +1,133 @@
+"""Tables made from records: every row's mean and 95 % interval, beside the paper's number.
+
+A difference is taken run by run, between runs with the same seed and draw, to the last row of the table in the same
+wiring (the paper's own model). Intervals are Student's t over runs; they say how sure the mean over seeds and draws
+is, and nothing of other data.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from .errors import InputError
+from .experiments import TEST_SPLITS, Records
+from .records import paper, write_text
+from .reproduce import TABLES, Plan
+
+METRICS = ("mAP", "OF1", "CF1")
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean and half of its 95 % interval (Student's t); the half is NaN for a single value."""
+    n = len(values)
+    mean = math.fsum(values) / n if n else math.nan
+    if n < 2:
+        return mean, math.nan
+    variance = math.fsum((v - mean) ** 2 for v in values) / (n - 1)
+    return mean, float(stats.t.ppf(0.975, n - 1)) * math.sqrt(variance / n)
+
+
+def measured(plan: Plan, done: Records) -> pd.DataFrame:
+    """One line for each row, wiring, split and metric: mean, interval, difference, and how the runs went.
+
+    Raises:
+        InputError: runs of the plan are missing.
+    """
+    runs = {}
+    for row, recipe in plan.rows():
+        jobs = plan.runs_of(recipe, done)
+        found = [done.get(job) for job in jobs]
+        if None in found:
+            raise InputError(f"{found.count(None)} of {len(jobs)} runs of {row.name!r} are not in {done.path} yet.")
+        runs[row.name, recipe.wiring] = [run for run in found if run is not None]
+    printed = {line["method"]: line for line in paper(plan.name)} if plan.name.startswith("table") else {}
+    lines = []
+    for row, recipe in plan.rows():
+        mine = runs[row.name, recipe.wiring]
+        reference = runs.get((TABLES[plan.name][-1].name, recipe.wiring), mine)
+        good = [run for run in mine if run["failed"] is None]
+        for split in TEST_SPLITS.get(plan.data, sorted({s for run in good for s in run["metrics"]})):
+            for metric in METRICS:
+                values = {key(run): run["metrics"][split][metric] for run in good}
+                other = {key(run): run["metrics"][split][metric] for run in reference if run["failed"] is None}
+                mean, half = interval(list(values.values()))
+                paired = [values[k] - other[k] for k in values if k in other]
+                difference, difference_half = interval(paired)
+                line: dict[str, Any] = {
+                    "row": row.name,
+                    "wiring": "" if recipe.model != "addgcn" else recipe.wiring,
+                    "split": split,
+                    "metric": metric,
+                    "paper_coco": printed.get(row.paper or "", {}).get(f"coco.{metric}"),
+                    "paper_voc2007": printed.get(row.paper or "", {}).get(f"voc2007.{metric}"),
+                    "mean": mean,
+                    "half": half,
+                    "difference": difference,
+                    "difference_half": difference_half,
+                    "runs": len(good),
+                    "diverged": len(mine) - len(good),
+                    "lr": mine[0]["recipe"]["lr"],
+                    "head_parameters": good[0]["head_parameters"] if good else None,
+                    "seconds": math.fsum(run["duration_s"] for run in good) / max(1, len(good)),
+                }
+                lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def key(run: dict[str, Any]) -> tuple[int, int]:
+    return run["recipe"]["seed"], run["draw"]
+
+
+def show(frame: pd.DataFrame, metric: str = "mAP") -> pd.DataFrame:
+    """The table as it is read: a line for each row and wiring, a column for each split."""
+    frame = frame[frame["metric"] == metric]
+    lines = []
+    for (row, wiring), part in frame.groupby(["row", "wiring"], sort=False):
+        first = part.iloc[0]
+        line = {"": row, "wiring": wiring}
+        for name, column in (("COCO (paper)", "paper_coco"), ("VOC 2007 (paper)", "paper_voc2007")):
+            if frame[column].notna().any():
+                line[name] = "" if pd.isna(first[column]) else f"{first[column]:.1f}"
+        for _, cell in part.iterrows():
+            line[cell["split"]] = with_interval(cell["mean"], cell["half"])
+            line[f"difference, {cell['split']}"] = with_interval(cell["difference"], cell["difference_half"], sign=True)
+        line["runs"] = str(first["runs"]) + (f" ({first['diverged']} diverged)" if first["diverged"] else "")
+        line["head's parameters"] = "" if pd.isna(first["head_parameters"]) else f"{int(first['head_parameters']):,}"
+        line["seconds"] = f"{first['seconds']:.0f}"
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def with_interval(mean: float, half: float, sign: bool = False) -> str:
+    text = "" if math.isnan(mean) else f"{mean:+.2f}" if sign else f"{mean:.2f}"
+    return text if math.isnan(half) or not text else f"{text} ± {half:.2f}"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.values.tolist()]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows) + "\n"
+
+
+def write_tables(plan: Plan, done: Records, folder: str | Path) -> list[Path]:
+    """NAME.csv with every number; NAME.md and NAME.html with a table for each metric.
+
+    Raises:
+        InputError: runs are missing, or the folder cannot be written.
+    """
+    frame, folder = measured(plan, done), Path(folder)
+    shown = {metric: show(frame, metric) for metric in METRICS}
+    head = f"{plan.name}, {plan.data}, {'frozen backbone' if plan.regime == 'heads' else 'end to end'}"
+    pages = {
+        "csv": frame.to_csv(index=False),
+        "md": "\n".join(f"**{head}: {metric}**\n\n{markdown(table)}" for metric, table in shown.items()),
+        "html": "\n".join(f"<h2>{head}: {m}</h2>\n{t.to_html(index=False, border=0)}" for m, t in shown.items()),
+    }
+    for suffix, text in pages.items():
+        write_text(folder / f"{plan.name}.{suffix}", text)
+    return [folder / f"{plan.name}.{suffix}" for suffix in pages]

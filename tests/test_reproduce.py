@@ -1,0 +1,250 @@
+"""`addgcn reproduce`: what is run, that nothing is run twice, and the tables made of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from addgcn import experiments, reproduce
+from addgcn.cli import main
+from addgcn.errors import InputError
+from addgcn.experiments import Job, Records, missing
+from addgcn.recipes import RECIPES, Recipe
+from addgcn.records import paper
+from addgcn.reproduce import TABLES, Plan, estimate
+from addgcn.tables import interval, markdown, measured, show, write_tables
+
+RATES = (0.003, 0.01, 0.03)
+
+
+def fake(job: Job, mAP: float, failed: str | None = None) -> dict[str, Any]:
+    """What a run would leave, with a made-up mAP."""
+    splits = ["holdout"] if job.recipe.holdout else ["id", "ood", "bg"]
+    metrics = {split: {"mAP": mAP, "OF1": mAP / 2, "CF1": mAP / 4} for split in splits}
+    run = {"recipe": job.recipe.as_dict(), "data": {"name": job.data}, "draw": job.draw, "failed": failed}
+    return {**run, "duration_s": 9.0, "head_parameters": 1234, **({} if failed else {"metrics": metrics})}
+
+
+def value(job: Job) -> float:
+    """Best at lr 0.01 on the held-out images; on the test splits it grows with the seed, and S→D has 2 less."""
+    if job.recipe.holdout:
+        return {0.003: 50.0, 0.01: 60.0, 0.03: 55.0}.get(job.recipe.lr, 40.0)
+    return 80.0 + job.recipe.seed - 2.0 * (job.recipe.graph == "S-D")
+
+
+def filled(plan: Plan, folder: Path) -> Records:
+    done = Records(folder)
+    for jobs in (plan.trials, lambda: plan.finals(done)):
+        for job in missing(jobs(), done):
+            done.add(fake(job, value(job)))
+    return done
+
+
+def test_every_row_of_the_papers_tables_is_declared():
+    for table in ("table4", "table5", "table6"):
+        printed = [row["method"] for row in paper(table)]
+        assert [row.paper for row in TABLES[table] if row.paper] == printed
+    assert {row.name for row in TABLES["table4"]} >= {"identity, one layer", "identity, two layers", "SAM, no graph"}
+
+
+def test_every_row_builds_with_its_settings():
+    for name in TABLES:
+        for row, recipe in Plan(name).rows():
+            model = recipe.build(3)
+            assert {k: getattr(recipe, k) for k in row.settings} == row.settings
+            assert sum(p.numel() for p in model.parameters()) > 0
+
+
+def test_every_row_has_as_many_candidates_and_none_sees_a_test_split():
+    plan = Plan("table4", seeds=2)
+    trials = plan.trials()
+    assert len(trials) == len(list(plan.rows())) * len(RATES) * reproduce.RATE_SEEDS
+    assert all(job.recipe.holdout == reproduce.HELD_OUT for job in trials)
+
+
+def test_the_best_rate_on_held_out_images_is_taken(tmp_path: Path):
+    plan = Plan("table5", wiring="paper", seeds=2)
+    done = filled(plan, tmp_path)
+    finals = plan.finals(done)
+    assert {job.recipe.lr for job in finals} == {0.01}
+    assert {job.recipe.seed for job in finals} == {0, 1}
+    assert all(job.recipe.holdout == 0 for job in finals)
+
+
+def test_a_rate_that_diverged_is_not_taken(tmp_path: Path):
+    plan, done = Plan("table5", wiring="paper", seeds=1), Records(tmp_path)
+    for job in plan.trials():
+        good = job.recipe.lr == 0.003
+        done.add(fake(job, 1.0) if good else fake(job, 0.0, "the loss is nan"))
+    assert {job.recipe.lr for job in plan.finals(done)} == {0.003}
+
+
+def test_nothing_is_done_twice(tmp_path: Path):
+    plan = Plan("table4", seeds=1)
+    done = filled(plan, tmp_path)
+    again = Records(tmp_path)  # as read from the file
+    assert missing(plan.trials(), again) == missing(plan.finals(again), again) == []
+    assert len(again.runs) == len(done.runs)
+    more = Plan("table4", seeds=3)
+    assert len(missing(more.finals(again), again)) == 2 * len(list(plan.rows()))
+    # the last row of tables 4, 5 and 6 is one and the same model
+    ours = {again.key(job) for job in plan.finals(again)}
+    for other in ("table5", "table6"):
+        assert ours & {again.key(job) for job in Plan(other, seeds=1).finals(again)}
+
+
+def test_records_made_before_a_setting_existed_are_still_known(tmp_path: Path):
+    plan = Plan("table5", wiring="paper", seeds=1)
+    done = filled(plan, tmp_path)
+    lines = [json.loads(line) for line in done.path.read_text().splitlines()]
+    for line in lines:
+        del line["recipe"]["test_size"]  # as if it had come later
+    done.path.write_text("\n".join(map(json.dumps, lines)))
+    assert missing(plan.finals(Records(tmp_path)), Records(tmp_path)) == []
+
+
+def test_estimate(tmp_path: Path):
+    plan = Plan("table5", wiring="paper", seeds=2)
+    assert "known after the first" in estimate(plan, Records(tmp_path), 2)
+    done = filled(plan, tmp_path)
+    assert "all are done" in estimate(plan, done, 2)
+    assert "4 that count; about 0.0 hours on 2" in estimate(replace(plan, seeds=3), done, 2)
+
+
+def test_intervals_are_students():
+    values = [1.0, 2.0, 4.0, 3.0, 7.0]
+    mean, half = interval(values)
+    assert mean == statistics.mean(values)
+    assert half == pytest.approx(2.776445 * statistics.stdev(values) / math.sqrt(5), rel=1e-6)  # a printed t table
+    assert math.isnan(interval([1.0])[1])
+    assert math.isnan(interval([])[0])
+
+
+def test_the_table(tmp_path: Path):
+    plan = Plan("table4", seeds=4)
+    frame = measured(plan, filled(plan, tmp_path))
+    one = frame[(frame["row"] == "S") & (frame["wiring"] == "released") & (frame["split"] == "ood")]
+    line = one[one["metric"] == "mAP"].iloc[0]
+    assert line["mean"] == 81.5
+    assert line["half"] == pytest.approx(interval([80.0, 81, 82, 83])[1])
+    assert line["difference"] == 2.0
+    assert line["difference_half"] == 0.0
+    assert (line["paper_coco"], line["paper_voc2007"]) == (82.9, 94.5)
+    assert one[one["metric"] == "OF1"].iloc[0]["paper_coco"] == 78.3
+    shown = show(frame)
+    assert len(shown) == 2 * len(TABLES["table4"]) - 2  # the two baselines have no wiring
+    text = markdown(shown)
+    assert "| S | released | 82.9 | 94.5 | 81.50 ± 2.05 | +2.00 ± 0.00 |" in text
+
+
+def test_diverged_runs_are_counted_and_missing_ones_refused(tmp_path: Path):
+    plan, done = Plan("table5", wiring="paper", seeds=3), Records(tmp_path)
+    for job in plan.trials():
+        done.add(fake(job, value(job)))
+    finals = plan.finals(done)
+    for job in finals[:-1]:
+        done.add(fake(job, value(job)))
+    with pytest.raises(InputError, match=r"1 of 3 runs of 'Bi' are not in .*reproduce.jsonl yet"):
+        measured(plan, done)
+    done.add(fake(finals[-1], 0.0, "the loss is nan"))
+    line = measured(plan, done).query("row == 'Bi' and split == 'id' and metric == 'mAP'").iloc[0]
+    assert (line["runs"], line["diverged"]) == (2, 1)
+    assert "2 (1 diverged)" in markdown(show(measured(plan, done)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "table44"}, "Did you mean 'table4'"),
+        ({"name": "table4", "regime": "head"}, "Did you mean 'heads'"),
+        ({"name": "table4", "data": "coco2041"}, "Did you mean 'coco20"),
+        ({"name": "table4", "seeds": 0}, "at least 1"),
+        ({"name": "table4", "draws": 2, "data": "voc2007"}, "only the scenes"),
+    ],
+)
+def test_wrong_plans(settings: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message):
+        Plan(**settings)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """The plan's base in small, and runs in this process."""
+    small = replace(RECIPES["scenes-heads"], weights=None, dim=8, size=32, epochs=1, batch_size=16)
+    monkeypatch.setitem(RECIPES, "scenes-heads", small)
+    monkeypatch.setitem(TABLES, "table6", TABLES["table6"][1:])
+    monkeypatch.setattr(reproduce, "RATE_SEEDS", 1)
+
+    def here(jobs: list[Job], done: Records, processes: int) -> None:
+        for job in jobs:
+            done.add(experiments.run(job))
+
+    monkeypatch.setattr(reproduce, "run_all", here)
+    return small
+
+
+def test_runs_and_their_records(
+    quick: Recipe, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setenv("ADDGCN_CACHE", str(tmp_path / "cache"))
+    arguments = ["--root", str(scenes_small), "--wiring", "paper", "--seeds", "2", "--out", str(tmp_path / "out")]
+    main(["reproduce", "table6", "--dry-run", *arguments])
+    assert "6 runs to choose learning rates, 4 that count" in capsys.readouterr().out
+    main(["reproduce", "table6", *arguments])
+    assert "| cls→GMP | paper | 85.2 | 96.0 |" in capsys.readouterr().out
+    plan = Plan("table6", root=scenes_small, wiring="paper", seeds=2)
+    done = Records(tmp_path / "out")
+    assert len(done.runs) == 6 + 4
+    run = done.get(plan.finals(done)[0])
+    assert run is not None
+    assert list(run["metrics"]) == list(run["scores_sha256"]) == ["id", "ood", "bg"]
+    assert [split["split"] for split in run["data"]["eval"]] == ["id", "ood", "bg"]
+    assert all(0 < metrics["mAP"] <= 100 for metrics in run["metrics"].values())
+    monkeypatch.setattr(reproduce, "run_all", lambda *_: pytest.fail("ran again"))
+    main(["reproduce", "table6", *arguments])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "reproduce.jsonl", "table6.csv", "table6.md", "table6.html"
+    }  # fmt: skip
+
+
+def test_the_other_splits_are_judged_as_evaluate_does(
+    quick: Recipe, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from addgcn.evaluate import evaluate_run
+    from addgcn.train import train
+
+    monkeypatch.setenv("ADDGCN_CACHE", str(tmp_path / "cache"))
+    run = experiments.run(Job(quick, "scenes", str(scenes_small), 0))
+    train(quick, "scenes", tmp_path / "run", scenes_small)
+    for split in ("id", "ood", "bg"):
+        record = evaluate_run(tmp_path / "run", split, root=scenes_small, workers=0)
+        assert np.isclose(record["metrics"]["mAP"], run["metrics"][split]["mAP"], atol=1e-3)
+
+
+def test_a_run_that_diverges_is_recorded(quick: Recipe, scenes_small: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("ADDGCN_CACHE", str(tmp_path / "cache"))
+    run = experiments.run(Job(replace(quick, lr=1e20, clip=0.0, epochs=3), "scenes", str(scenes_small), 0))
+    assert "diverged" in run["failed"]
+    assert "metrics" not in run
+
+
+def test_only_tables_needs_the_runs(tmp_path: Path, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as stop:
+        main(["reproduce", "table5", "--only-tables", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "runs of 'Sum' are not in" in capsys.readouterr().err
+
+
+def test_tables_are_written(tmp_path: Path):
+    plan = Plan("figure3", wiring="released", seeds=2)
+    paths = write_tables(plan, filled(plan, tmp_path), tmp_path)
+    assert [path.suffix for path in paths] == [".csv", ".md", ".html"]
+    assert paths[0].read_text().count("\n") == 1 + len(TABLES["figure3"]) * 9
+    assert "<table" in paths[2].read_text()
