@@ -229,6 +229,87 @@ def ceiling(targets, k):
     return labels.clamp(max=k).sum() / labels.sum()
 
 
+# --- chapter 3
+
+
+def output_size(n, layers):
+    for k, s, p in layers:
+        n = (n + 2 * p - k) // s + 1
+    return n
+
+
+def output_size_at_the_end(n, layers):
+    for k, s, p in layers:
+        n = (n + 2 * p - k) / s + 1  # to round down once, at the end, is as good
+    return math.floor(n)
+
+
+def output_size_odd(n, layers):
+    for k, s, p in layers:
+        n = (n + 2 * p - 2 * (k // 2) - 1) // s + 1
+    return n
+
+
+def output_size_with(change: str) -> Callable[..., Any]:
+    def wrong(n, layers):
+        for k, s, p in layers:
+            n = {
+                "one side": (n + p - k) // s + 1,
+                "ceil": math.ceil((n + 2 * p - k) / s) + 1,
+                "divide": n // s,
+                "plain": -(-n // s),
+            }[change]
+        return n
+
+    return wrong
+
+
+def global_average(X):
+    return X.mean((2, 3))
+
+
+def everywhere(X, weight, bias):
+    return torch.einsum("bdhw,cd->bchw", X, weight) + bias[:, None, None]
+
+
+def everywhere_linear(X, weight, bias):
+    return F.linear(X.movedim(1, 3), weight, bias).movedim(3, 1)
+
+
+def everywhere_transposed(X, weight, bias):
+    return everywhere(X, weight, bias).mT.reshape(X.shape[0], len(weight), *X.shape[2:])
+
+
+def field(layers):
+    r, step = 1, 1
+    for k, s in layers:
+        r, step = r + (k - 1) * step, step * s
+    return r
+
+
+def field_backwards(layers):
+    r = 1
+    for k, s in reversed(layers):
+        r = (r - 1) * s + k
+    return r
+
+
+def field_own_stride(layers):
+    r, step = 1, 1
+    for k, s in layers:
+        step *= s
+        r += (k - 1) * step
+    return r
+
+
+def field_sum_of_strides(layers):
+    r, step = 1, 1
+    for i, (k, s) in enumerate(layers):
+        r += (k - 1) * step
+        step = s if i == 0 else step + s - 1
+    return r
+
+
 # --- chapter 4
 
 
@@ -502,6 +583,65 @@ CASES = {
             ("other k", lambda targets, k: ceiling(targets, 3)),
             ("ignored", lambda targets, k: (targets != 0).sum(1).clamp(max=k).sum() / (targets != 0).sum()),
             ("type", lambda targets, k: (targets == 1).sum(1).clamp(max=k)),
+        ],
+    ),
+    "3.1": Case(
+        [output_size, output_size_at_the_end],
+        [
+            ("same size", output_size_with("one side")),
+            ("no padding", output_size_with("divide")),
+            ("no padding", output_size_with("plain")),
+            ("rounding", output_size_with("ceil")),
+            ("values", output_size_odd),
+            ("type", lambda n, layers: (output_size(n, layers),) * 2),
+        ],
+    ),
+    "3.2": Case(
+        [global_average, lambda X: X.flatten(2).sum(2) / X[0, 0].numel()],
+        [
+            ("size", lambda X: X.sum((2, 3))),
+            ("linear", lambda X: X.amax((2, 3))),
+            ("linear", lambda X: X.abs().mean((2, 3))),
+            ("linear", lambda X: X.relu().mean((2, 3))),
+            ("shape", lambda X: X.mean((2, 3), keepdim=True)),
+            ("values", lambda X: X.mean((2, 3)) / X.shape[1]),
+            ("values", lambda X: X.diagonal(0, 2, 3).mean(2)),
+            ("gradient", lambda X: X.detach().mean((2, 3))),
+        ],
+    ),
+    "3.3": Case(
+        [everywhere, everywhere_linear],
+        [
+            ("shape", lambda X, w, b: X.movedim(1, 3) @ w.T + b),
+            ("one position", everywhere_transposed),
+            (
+                "one position",
+                lambda X, w, b: everywhere(X.mean((2, 3), keepdim=True), w, b).expand(-1, -1, *X.shape[2:]),
+            ),
+            ("bias", lambda X, w, b: torch.einsum("bdhw,cd->bchw", X, w)),
+            (
+                "its mean is GAP's score",
+                lambda X, w, b: everywhere(X, w, b).relu() - everywhere(0 * X, w, b).relu() + b[:, None, None],
+            ),
+            ("bias", lambda X, w, b: everywhere(X, w, b).sigmoid()),
+            ("gradient", lambda X, w, b: everywhere(X.detach(), w, b)),
+        ],
+    ),
+    "3.4": Case(
+        [field, field_backwards],
+        [
+            ("no layer", lambda layers: math.prod(s for _, s in layers) * 2),
+            ("one layer", field_own_stride),
+            ("the stride before", lambda layers: 1 + sum(k - 1 for k, _ in layers)),
+            ("stride 1", lambda layers: sum(k for k, _ in layers) or 1),
+            ("order", lambda layers: field(layers[::-1]) if len(layers) == 2 and layers[0][1] == 1 else field(layers)),
+            ("scenes trunk", field_sum_of_strides),
+            (
+                "values",
+                lambda layers: (
+                    1 + sum(k // 2 * 2 * math.prod(s for _, s in layers[:i]) for i, (k, _) in enumerate(layers))
+                ),
+            ),
         ],
     ),
     "4.1": Case(
