@@ -141,7 +141,7 @@ def test_every_flag_has_a_text(name: str, capsys: pytest.CaptureFixture) -> None
     names = [field.name for field in fields(COMMANDS[name]) if field.name != "settings"]
     if name == "train":
         names += [field.name for field in fields(Recipe)]
-    positional = {"run_folder", "photos", "checkpoint", "root" if name == "scenes" else "", "out"}
+    positional = {"name", "run_folder", "photos", "checkpoint", "root" if name == "scenes" else "", "out"}
     for flag in names:
         shown = flag.upper() if f"--{flag.replace('_', '-')}" not in flat else f"--{flag.replace('_', '-')}"
         assert shown.startswith("--") or flag in positional
