@@ -10,17 +10,20 @@ import json
 import os
 import statistics
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from .batches import start_accelerator
+from .controls import controls
 from .data import cache_dir, load
 from .data.scenes.write import VERSION, write_scenes
 from .data.transforms import eval_transform
@@ -130,35 +133,37 @@ def run(job: Job) -> dict[str, Any]:
         except Diverged as error:
             recipe, named = job.recipe.as_dict(), {"name": job.data}
             return make_record("reproduce", recipe=recipe, data=named, draw=job.draw, failed=str(error), duration_s=0.0)
-        judged = trained["data"]["eval"]["split"]
-        metrics, digests = {judged: trained["metrics"]}, {judged: trained["scores_sha256"]}
-        data, model = {**trained["data"], "eval": [trained["data"]["eval"]]}, load_model(out)
-        for split in () if job.recipe.holdout else TEST_SPLITS.get(job.data, ()):
-            if split not in metrics:
-                described, metrics[split], digests[split] = judge(job, model, split)
-                data["eval"].append(described)
-        return make_record(
-            "reproduce",
-            recipe=trained["recipe"],
-            data=data,
-            draw=job.draw,
-            failed=None,
-            head_parameters=parameters(model) - parameters(model.backbone),
-            duration_s=trained["duration_s"],
-            metrics=metrics,
-            scores_sha256=digests,
-        )
+        record = {key: trained[key] for key in ("recipe", "data", "duration_s")} | {"draw": job.draw, "failed": None}
+        split, model = trained["data"]["eval"]["split"], load_model(out)
+        record |= {"metrics": {split: trained["metrics"]}, "scores_sha256": {split: trained["scores_sha256"]}}
+        if not job.recipe.holdout:
+            record |= judge(job, model, TEST_SPLITS.get(job.data, (split,)))
+        head_parameters = parameters(model) - parameters(model.backbone)
+        return make_record("reproduce", **record, head_parameters=head_parameters)
 
 
 def parameters(module: Any) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def judge(job: Job, model: Any, split: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """A trained model on another split: the split, its metrics, the scores' digest. Frozen features are cached."""
-    dataset = load(job.data, split, root_of(job))
+def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
+    """A trained model on its test splits: metrics, digests of the scores, controls, each by split."""
     size, frozen = job.recipe.test_size or job.recipe.size, job.recipe.frozen
-    dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
-    items: Any = cached_features(model.backbone, dataset, size) if frozen else dataset
-    scores, targets = collect_scores(model, frozen, DataLoader(items, 64), start_accelerator())
-    return describe(dataset), compute_metrics(scores, targets, dataset.classes).as_dict(), sha256_of(scores)
+    found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}}
+    for split in splits:
+        dataset = load(job.data, split, root_of(job))
+        dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
+        items: Any = cached_features(model.backbone, dataset, size) if frozen else dataset
+        loader = DataLoader(items, 64)
+        scores, targets = collect_scores(model, frozen, loader, start_accelerator())
+        found["splits"].append(describe(dataset))
+        found["metrics"][split] = compute_metrics(scores, targets, dataset.classes).as_dict()
+        found["scores_sha256"][split] = sha256_of(scores)
+        found["controls"][split] = controls(model, partial(features, model, loader, frozen))
+    return found
+
+
+def features(model: Any, loader: DataLoader, frozen: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Feature maps and targets, batch by batch; a frozen backbone's come from the cache."""
+    for images, targets in loader:
+        yield images if frozen else model.backbone(images), targets

@@ -205,7 +205,8 @@ def test_runs_and_their_records(
     run = done.get(plan.finals(done)[0])
     assert run is not None
     assert list(run["metrics"]) == list(run["scores_sha256"]) == ["id", "ood", "bg"]
-    assert [split["split"] for split in run["data"]["eval"]] == ["id", "ood", "bg"]
+    assert [split["split"] for split in run["splits"]] == list(run["controls"]) == ["id", "ood", "bg"]
+    assert run["controls"]["ood"]["s"] == pytest.approx(run["metrics"]["ood"]["mAP"], abs=1e-3)
     assert all(0 < metrics["mAP"] <= 100 for metrics in run["metrics"].values())
     monkeypatch.setattr(reproduce, "run_all", lambda *_: pytest.fail("ran again"))
     main(["reproduce", "table6", *arguments])
