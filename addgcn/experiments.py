@@ -29,6 +29,7 @@ from .data.scenes.write import VERSION, write_scenes
 from .data.transforms import eval_transform
 from .errors import Diverged, InputError
 from .features import cached_features
+from .localisation import localisation
 from .pretrained import load_model
 from .recipes import Recipe
 from .records import make_record, read_json_lines, sha256_of
@@ -147,9 +148,9 @@ def parameters(module: Any) -> int:
 
 
 def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
-    """A trained model on its test splits: metrics, digests of the scores, controls, each by split."""
+    """A trained model on its test splits: metrics, digests of the scores, controls and maps, each by split."""
     size, frozen = job.recipe.test_size or job.recipe.size, job.recipe.frozen
-    found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}}
+    found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}, "maps": {}}
     for split in splits:
         dataset = load(job.data, split, root_of(job))
         dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
@@ -160,6 +161,7 @@ def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
         found["metrics"][split] = compute_metrics(scores, targets, dataset.classes).as_dict()
         found["scores_sha256"][split] = sha256_of(scores)
         found["controls"][split] = controls(model, partial(features, model, loader, frozen))
+        found["maps"][split] = localisation(model, features(model, loader, frozen), dataset)
     return found
 
 
