@@ -155,16 +155,16 @@ def arms() -> Iterator[Arm]:
             yield Arm(f"{name}: {switch}", replace(base, **{switch: not getattr(base, switch)}), name)
         both = not base.around_static
         yield Arm(f"{name}: around_both", replace(base, around_static=both, around_dynamic=both), name)
-    for switch in OPEN:
-        yield Arm(f"paper: {switch}", replace(PAPER, **{switch: True}), "paper")
-    C = len(load("scenes", "id").classes)
-    mean = replace(BASE, over="mean")
-    yield Arm("paper: loss_mean", PAPER, "paper", mean, tuple(C * rate for rate in RATES))
     # as printed and as released, rates and all: nothing is chosen
     printed, code = replace(BASE, lr=0.5, clip=0.0), replace(BASE, lr=0.05, over="mean", clip=10.0)
     for wiring, name in ((PAPER, "paper"), (RELEASED, "released")):
         yield Arm(f"{name}: rate of the paper", wiring, name, printed, (0.5,))
         yield Arm(f"{name}: rate of the code", wiring, name, code, (0.05,))
+    # the mean over the categories with the rate that belongs to the one chosen for the sum
+    C = len(load("scenes", "id").classes)
+    yield Arm("paper: loss_mean", PAPER, "paper", replace(BASE, over="mean"), (C * 0.01,))
+    for switch in OPEN:
+        yield Arm(f"paper: {switch}", replace(PAPER, **{switch: True}), "paper")
 
 
 @cache
