@@ -3,7 +3,8 @@
 from .baselines import GAP, GMP
 from .errors import InputError
 from .model import ADDGCN, Explanation
+from .peers import MLGCN, SSGRL
 from .pretrained import load_model
 
 __version__ = "0.1.0"
-__all__ = ["ADDGCN", "GAP", "GMP", "Explanation", "InputError", "load_model"]
+__all__ = ["ADDGCN", "GAP", "GMP", "MLGCN", "SSGRL", "Explanation", "InputError", "load_model"]

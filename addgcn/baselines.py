@@ -3,7 +3,7 @@
 - GAP: backbone, global average pooling, one linear layer;
 - GMP: backbone, global max pooling, one linear layer.
 
-And the fixed graph of ML-GCN (Chen et al., CVPR 2019): `label_graph`.
+And the fixed graph of ML-GCN (Chen et al., CVPR 2019): `label_graph`. The model itself, and SSGRL, are in peers.py.
 """
 
 from __future__ import annotations

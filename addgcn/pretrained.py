@@ -27,8 +27,8 @@ tags: [multi-label]
 ---
 # {name}
 
-A model for multi-label image recognition, after ADD-GCN (Ye et al., ECCV 2020). Its settings are in `config.json`,
-its weights in `model.safetensors`. To use it:
+A model for multi-label image recognition, made with the library of ADD-GCN (Ye et al., ECCV 2020). Its settings are
+in `config.json`, its weights in `model.safetensors`. To use it:
 
     from addgcn import load_model
     model = load_model("this folder")

@@ -20,9 +20,11 @@ from .errors import InputError, check_name
 from .graph import GRAPHS, WIRINGS
 from .heads import READOUTS
 from .model import ADDGCN, REPRESENTATIONS
+from .peers import MLGCN, SSGRL
 from .sam import ATTEND, MAPS
 
-MODELS: dict[str, type[ADDGCN] | type[GAP]] = {"addgcn": ADDGCN, "gap": GAP, "gmp": GMP}
+Model = ADDGCN | GAP | MLGCN | SSGRL  # GMP is a GAP
+MODELS: dict[str, type[Model]] = {"addgcn": ADDGCN, "gap": GAP, "gmp": GMP, "mlgcn": MLGCN, "ssgrl": SSGRL}
 
 
 PARTS = {
@@ -39,9 +41,9 @@ PARTS = {
 class Recipe:
     """Everything that decides a run, but for the data: the model, what it sees, how it learns."""
 
-    # The model; see ADDGCN for these. A baseline takes only backbone and weights.
+    # The model; see ADDGCN for these. gap and gmp take only backbone and weights, mlgcn and ssgrl dim too.
 
-    model: str = "addgcn"  # addgcn, gap or gmp
+    model: str = "addgcn"  # addgcn, gap, gmp, mlgcn or ssgrl
     backbone: str = "resnet101"  # resnet18 to resnet152, efficientnet-lite0, scenes, timm/NAME
     weights: str | None = "imagenet"  # the backbone's: None, imagenet, scenes, or a .safetensors file
     wiring: str = "paper"  # paper or released
@@ -131,8 +133,8 @@ class Recipe:
         except TypeError as error:
             raise InputError(f"a setting has a value of the wrong kind ({error}).") from error
 
-    def build(self, num_classes: int, classes: Sequence[str] | None = None) -> ADDGCN | GAP:
-        """The model of this recipe, an `ADDGCN` or a baseline."""
+    def build(self, num_classes: int, classes: Sequence[str] | None = None) -> Model:
+        """The model of this recipe. mlgcn and ssgrl then need their labels: `fit_labels`."""
         cls = MODELS[self.model]
         known = signature(cls).parameters
         settings = {k: v for k, v in asdict(self).items() if k in known}

@@ -22,13 +22,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .baselines import GAP
 from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator
-from .errors import InputError
+from .errors import Diverged, InputError
 from .losses import multilabel_loss
 from .metrics import Metrics, MultiLabelMetrics
-from .model import ADDGCN
-from .recipes import Recipe
+from .peers import Peer
+from .recipes import Model, Recipe
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint
 
@@ -70,6 +69,8 @@ def train(
     data_seen = {"name": data, "train": describe(train_set), "eval": describe(eval_set)}
     set_seed(recipe.seed)
     model = recipe.build(len(train_set.classes), train_set.classes)
+    if isinstance(model, Peer):
+        model.fit_labels(train_set.targets)  # the graph of ML-GCN and SSGRL is counted, not learned
     train_items, eval_items = items(recipe, model, train_set, eval_set, accelerator)
     sampler = EpochSampler(len(train_items), recipe.seed)
     train_loader = DataLoader(
@@ -193,7 +194,7 @@ def train(
 # --- what the loop uses
 
 
-def build_optimizer(recipe: Recipe, model: ADDGCN | GAP) -> torch.optim.Optimizer:
+def build_optimizer(recipe: Recipe, model: Model) -> torch.optim.Optimizer:
     """SGD with momentum or AdamW; the backbone's parameters with a learning rate of their own (section 4.2)."""
     trunk = list(model.backbone.parameters())
     in_trunk = set(map(id, trunk))
@@ -227,7 +228,7 @@ def check_finite(losses: list[Tensor], first_step: int, model: nn.Module, out: P
         losses: those of the epoch until now; the first is that of step `first_step`.
 
     Raises:
-        InputError: with the step; the last epoch's checkpoint is as it was.
+        Diverged: an InputError with the step; the last epoch's checkpoint is as it was.
     """
     broken = (~torch.stack(losses).isfinite()).nonzero()
     if len(broken):
@@ -237,7 +238,7 @@ def check_finite(losses: list[Tensor], first_step: int, model: nn.Module, out: P
     else:
         return
     kept = "the last epoch's checkpoint is kept" if (out / "checkpoint.pt").exists() else "no epoch was complete"
-    raise InputError(
+    raise Diverged(
         f"{what} at step {step}: the training has diverged; {kept}. Start anew in another folder with a learning "
         "rate ten times smaller (lr, lr_trunk), with warm-up, or with attend='mean'."
     )
