@@ -3,17 +3,20 @@
     ```{build-status}
     ```
 
-becomes two tables: one row per executed chapter (time, date), and the versions of what executed them.
+becomes two tables: one row per executed chapter (what is in it, run time, date), and the versions of what executed
+them.
 """
 
 from __future__ import annotations
 
 import platform
 import posixpath
+import re
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import nbformat
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx import addnodes
@@ -52,16 +55,32 @@ def _chapters(env: Any) -> nodes.Node:
     order = [name for name in _in_order(env, env.config.root_doc) if data[name].get("exec_data")]
     if not order:
         return nodes.paragraph(text="No page of this site holds executed code.")
-    rows, total = [], 0.0
+    rows, total, totals = [], 0.0, [0, 0, 0, 0]
     for name in order:
         run = data[name]["exec_data"]
         seconds = run["runtime"] or 0.0
         total += seconds
-        rows.append(
-            [_link(env, name), f"{seconds:.1f} s", _date(run["mtime"]), "ran" if run["succeeded"] else "failed"]
-        )
-    rows.append(["All chapters", f"{total:.1f} s", "", ""])
-    return _table(["Chapter", "Run time", "Executed (UTC)", "Result"], rows)
+        counts = _counts(str(env.doc2path(name)))
+        totals = [a + b for a, b in zip(totals, counts, strict=True)]
+        rows.append([_link(env, name), *map(_grouped, counts), f"{seconds:.1f} s", _date(run["mtime"])])
+    rows.append(["All chapters", *map(_grouped, totals), f"{total:.1f} s", ""])
+    head = ["Chapter", "Words", "Code cells", "Definitions proven", "Exercises", "Run time", "Executed (UTC)"]
+    return _table(head, rows)
+
+
+def _counts(path: str) -> list[int]:
+    """Of a notebook: words outside code, code cells, definitions of the library that it shows, exercises."""
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    prose = re.sub(r"^(`{3,})\w.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    shown = [tag for cell in code for tag in cell.metadata.get("tags", []) if tag.startswith("lib:")]
+    words = re.findall(r"[A-Za-z][\w'-]*", prose)
+    return [len(words), len(code), len(shown), len(re.findall(r"\{exercise(?:-start)?\}", text))]
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}"
 
 
 def _in_order(env: Any, name: str) -> list[str]:
