@@ -140,7 +140,16 @@ def run(job: Job) -> dict[str, Any]:
         if not job.recipe.holdout:
             record |= judge(job, model, TEST_SPLITS.get(job.data, (split,)))
         head_parameters = parameters(model) - parameters(model.backbone)
-        return make_record("reproduce", **record, head_parameters=head_parameters)
+        return make_record("reproduce", **rounded(record), head_parameters=head_parameters)
+
+
+def rounded(value: Any) -> Any:
+    """Numbers of metrics with four decimals (of a percent): there are many, and the digits after are noise."""
+    if isinstance(value, dict):
+        return {k: v if k == "recipe" else rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def parameters(module: Any) -> int:
