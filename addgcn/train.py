@@ -9,6 +9,7 @@ and resumed ends with the very weights of one that was not.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -114,7 +115,7 @@ def train(
         initial=first_epoch * steps_per_epoch * images_per_step,
         unit="img",
         unit_scale=True,
-        disable=not main,
+        disable=not main or "TQDM_DISABLE" in os.environ,  # set where many runs share one terminal
         mininterval=1.0,
         smoothing=0.05,
     )
