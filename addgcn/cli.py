@@ -131,7 +131,7 @@ class Reproduce:
     """
 
     name: Positional[str]
-    """table4, table5, table6 or figure3."""
+    """table1 to table6, figure3, figure4, figure5, or controls."""
     data: str = "scenes"
     """scenes, coco2014, coco2017, voc2007 or voc2012."""
     root: Path | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,18 +19,14 @@ from .graph import GraphLayer
 from .metrics import average_precision
 from .model import ADDGCN
 
-Swap = Callable[[Tensor], Tensor]
-
-
-def swaps(mean: Tensor) -> dict[str, Swap]:
-    """What A_d (B, C, C) is exchanged for. `mean` (C, C) is the mean A_d over many images."""
-    return {
-        "mean": lambda A: mean.expand_as(A),  # one graph for all images
-        "another": lambda A: A.roll(1, 0),  # the graph of another image
-        "ones": torch.ones_like,  # everyone listens to everyone
-        "identity": lambda A: torch.eye(A.shape[1]).expand_as(A),  # everyone hears itself alone
-        "zeros": torch.zeros_like,  # nobody hears anything
-    }
+# What A_d (B, C, C) is exchanged for; `mean` (C, C) is the mean A_d over many images.
+SWAPS: dict[str, Callable[..., Tensor]] = {
+    "mean": lambda A, mean: mean.expand_as(A),  # one graph for all images
+    "another": lambda A, mean: A.roll(1, 0),  # the graph of another image
+    "ones": lambda A, mean: torch.ones_like(A),  # everyone listens to everyone
+    "identity": lambda A, mean: torch.eye(A.shape[1], device=A.device).expand_as(A),  # everyone hears itself alone
+    "zeros": lambda A, mean: torch.zeros_like(A),  # nobody hears anything
+}
 
 
 def dynamic_layer(model: Any) -> GraphLayer | None:
@@ -73,7 +70,7 @@ def controls(model: Any, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]])
 
     Returns:
         "s", "s_m", "s_r": the whole, and each score alone. With a dynamic graph also "A_d = mean" and so on, see
-        `swaps`; and the means of `partners`: "row", "column", and "row of another", "column of another", what the
+        `SWAPS`; and the means of `partners`: "row", "column", and "row of another", "column of another", what the
         graph of another image says of the same categories. Nothing for a baseline.
     """
     if not isinstance(model, ADDGCN):
@@ -98,15 +95,15 @@ def controls(model: Any, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]])
     if layer is not None:
         for X, _ in batches():
             V, s_m, _ = model.representation(X)  # (B, C, dim), (B, C)
-            for name, swap in swaps(total / len(y)).items():
-                with exchanged(layer, swap):
+            for name, swap in SWAPS.items():
+                with exchanged(layer, partial(swap, mean=total / len(y))):
                     scores[f"A_d = {name}"].append(model.combine(s_m, model.readout(model.graph(V).Z)))
     found = {name: 100 * float(average_precision(torch.cat(s), y).nanmean()) for name, s in scores.items()}
     return found | {name: float(torch.cat(values).mean()) for name, values in pairs.items()}
 
 
 @contextmanager
-def exchanged(layer: GraphLayer, swap: Swap) -> Iterator[None]:
+def exchanged(layer: GraphLayer, swap: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """While it lasts, the layer's adjacency gives `swap(A)` for A."""
     hook = layer.adjacency.register_forward_hook(lambda module, inputs, A: swap(A))
     try:

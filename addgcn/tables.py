@@ -14,12 +14,21 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from .controls import SWAPS
 from .errors import InputError
 from .experiments import TEST_SPLITS, Records
+from .localisation import JUDGED
 from .records import paper, write_text
 from .reproduce import TABLES, Plan
 
 METRICS = ("mAP", "OF1", "CF1")
+OTHERS = {  # of the figures and controls; the last in percent, the first two as fractions
+    "figure4": JUDGED,
+    "figure5": ("row", "row of another", "column", "column of another"),
+    "controls": ("s", "s_m", "s_r", *(f"A_d = {name}" for name in SWAPS)),
+}
+PRINTED = {"table1": {"COCO": ""}, "table2": {"VOC 2007": ""}, "table3": {"VOC 2012": ""}}
+BOTH = {"COCO": "coco.", "VOC 2007": "voc2007."}
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -46,15 +55,16 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
             raise InputError(f"{found.count(None)} of {len(jobs)} runs of {row.name!r} are not in {done.path} yet.")
         runs[row.name, recipe.wiring] = [run for run in found if run is not None]
     printed = {line["method"]: line for line in paper(plan.name)} if plan.name.startswith("table") else {}
+    columns = PRINTED.get(plan.name, BOTH) if printed else {}
     lines = []
     for row, recipe in plan.rows():
         mine = runs[row.name, recipe.wiring]
         reference = runs.get((TABLES[plan.name][-1].name, recipe.wiring), mine)
         good = [run for run in mine if run["failed"] is None]
         for split in TEST_SPLITS.get(plan.data, sorted({s for run in good for s in run["metrics"]})):
-            for metric in METRICS:
-                values = {key(run): run["metrics"][split][metric] for run in good}
-                other = {key(run): run["metrics"][split][metric] for run in reference if run["failed"] is None}
+            for metric in OTHERS.get(plan.name, METRICS):
+                values = values_of(good, split, metric)
+                other = values_of([run for run in reference if run["failed"] is None], split, metric)
                 mean, half = interval(list(values.values()))
                 paired = [values[k] - other[k] for k in values if k in other]
                 difference, difference_half = interval(paired)
@@ -63,8 +73,7 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
                     "wiring": "" if recipe.model != "addgcn" else recipe.wiring,
                     "split": split,
                     "metric": metric,
-                    "paper_coco": printed.get(row.paper or "", {}).get(f"coco.{metric}"),
-                    "paper_voc2007": printed.get(row.paper or "", {}).get(f"voc2007.{metric}"),
+                    **{f"{d} (paper)": printed.get(row.paper or "", {}).get(k + metric) for d, k in columns.items()},
                     "mean": mean,
                     "half": half,
                     "difference": difference,
@@ -79,20 +88,30 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def values_of(runs: list[dict[str, Any]], split: str, metric: str) -> dict[tuple[int, int], float]:
+    """A metric, a control or a judgement of the maps, for each run that has it."""
+    found = {}
+    for run in runs:
+        for kind in ("metrics", "controls", "maps"):
+            if metric in run.get(kind, {}).get(split, {}):
+                found[key(run)] = run[kind][split][metric]
+    return found
+
+
 def key(run: dict[str, Any]) -> tuple[int, int]:
     return run["recipe"]["seed"], run["draw"]
 
 
-def show(frame: pd.DataFrame, metric: str = "mAP") -> pd.DataFrame:
-    """The table as it is read: a line for each row and wiring, a column for each split."""
-    frame = frame[frame["metric"] == metric]
+def show(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
+    """The table as it is read: a line for each row and wiring, a column for each split; by default its first metric."""
+    frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
     lines = []
     for (row, wiring), part in frame.groupby(["row", "wiring"], sort=False):
         first = part.iloc[0]
         line = {"": row, "wiring": wiring}
-        for name, column in (("COCO (paper)", "paper_coco"), ("VOC 2007 (paper)", "paper_voc2007")):
-            if frame[column].notna().any():
-                line[name] = "" if pd.isna(first[column]) else f"{first[column]:.1f}"
+        for name in frame.columns:
+            if name.endswith("(paper)") and frame[name].notna().any():
+                line[name] = "" if pd.isna(first[name]) else f"{first[name]:.1f}"
         for _, cell in part.iterrows():
             line[cell["split"]] = with_interval(cell["mean"], cell["half"])
             line[f"difference, {cell['split']}"] = with_interval(cell["difference"], cell["difference_half"], sign=True)
@@ -121,7 +140,7 @@ def write_tables(plan: Plan, done: Records, folder: str | Path) -> list[Path]:
         InputError: runs are missing, or the folder cannot be written.
     """
     frame, folder = measured(plan, done), Path(folder)
-    shown = {metric: show(frame, metric) for metric in METRICS}
+    shown = {metric: show(frame, metric) for metric in dict.fromkeys(frame["metric"])}
     head = f"{plan.name}, {plan.data}, {'frozen backbone' if plan.regime == 'heads' else 'end to end'}"
     pages = {
         "csv": frame.to_csv(index=False),

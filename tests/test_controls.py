@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from addgcn import ADDGCN
 from addgcn.baselines import GAP
-from addgcn.controls import controls, dynamic_layer, exchanged, partners, swaps
+from addgcn.controls import SWAPS, controls, dynamic_layer, exchanged, partners
 from addgcn.metrics import average_precision
 
 C = 5
@@ -82,8 +83,8 @@ def test_exchanged_graphs_are_the_ones_that_count(wiring: str):
     layer = dynamic_layer(net)
     assert layer is not None
     mean = torch.rand(C, C)
-    for name, swap in swaps(mean).items():
-        with exchanged(layer, swap):
+    for name, swap in SWAPS.items():
+        with exchanged(layer, partial(swap, mean=mean)):
             out = net.explain_features(X)
         wanted = {"mean": mean, "ones": torch.ones(C, C), "identity": torch.eye(C), "zeros": torch.zeros(C, C)}
         if name in wanted:
@@ -102,7 +103,7 @@ def test_controls_of_the_whole_model():
         out = net.explain_features(X)
     for name, s in (("s", out.scores), ("s_m", out.s_m), ("s_r", out.s_r)):
         assert found[name] == pytest.approx(100 * average_precision(s, Y).nanmean().item())
-    assert set(found) == {"s", "s_m", "s_r", *(f"A_d = {name}" for name in swaps(torch.eye(C)))} | {
+    assert set(found) == {"s", "s_m", "s_r", *(f"A_d = {name}" for name in SWAPS)} | {
         "row", "column", "row of another", "column of another"
     }  # fmt: skip
     assert found["row"] == pytest.approx(partners(out.A_d, Y).mean().item())

@@ -28,8 +28,15 @@ def fake(job: Job, mAP: float, failed: str | None = None) -> dict[str, Any]:
     """What a run would leave, with a made-up mAP."""
     splits = ["holdout"] if job.recipe.holdout else ["id", "ood", "bg"]
     metrics = {split: {"mAP": mAP, "OF1": mAP / 2, "CF1": mAP / 4} for split in splits}
+    maps = {split: {"pointing": 0.5, "energy": 0.25, "area": 0.2, "brighter": mAP / 100} for split in splits}
+    controls = {split: {"s": mAP, **({"row": 0.6} if job.recipe.graph == "D" else {})} for split in splits}
     run = {"recipe": job.recipe.as_dict(), "data": {"name": job.data}, "draw": job.draw, "failed": failed}
-    return {**run, "duration_s": 9.0, "head_parameters": 1234, **({} if failed else {"metrics": metrics})}
+    return {
+        **run,
+        "duration_s": 9.0,
+        "head_parameters": 1234,
+        **({} if failed else {"metrics": metrics, "maps": maps, "controls": controls}),
+    }
 
 
 def value(job: Job) -> float:
@@ -51,6 +58,9 @@ def test_every_row_of_the_papers_tables_is_declared():
     for table in ("table4", "table5", "table6"):
         printed = [row["method"] for row in paper(table)]
         assert [row.paper for row in TABLES[table] if row.paper] == printed
+    for table in ("table1", "table2", "table3"):
+        printed = {row["method"] for row in paper(table)}
+        assert {row.paper for row in TABLES[table] if row.paper} - printed <= {"ML-GCN", "ResNet-101"}  # not in table 3
     assert {row.name for row in TABLES["table4"]} >= {"identity, one layer", "identity, two layers", "SAM, no graph"}
 
 
@@ -136,12 +146,31 @@ def test_the_table(tmp_path: Path):
     assert line["half"] == pytest.approx(interval([80.0, 81, 82, 83])[1])
     assert line["difference"] == 2.0
     assert line["difference_half"] == 0.0
-    assert (line["paper_coco"], line["paper_voc2007"]) == (82.9, 94.5)
-    assert one[one["metric"] == "OF1"].iloc[0]["paper_coco"] == 78.3
+    assert (line["COCO (paper)"], line["VOC 2007 (paper)"]) == (82.9, 94.5)
+    assert one[one["metric"] == "OF1"].iloc[0]["COCO (paper)"] == 78.3
     shown = show(frame)
     assert len(shown) == 2 * len(TABLES["table4"]) - 2  # the two baselines have no wiring
     text = markdown(shown)
     assert "| S | released | 82.9 | 94.5 | 81.50 ± 2.05 | +2.00 ± 0.00 |" in text
+
+
+def test_tables_1_to_3_are_the_same_runs_beside_other_numbers(tmp_path: Path):
+    done = filled(Plan("table1", seeds=2), tmp_path)
+    for table, column, number in (("table1", "COCO", 83.8), ("table2", "VOC 2007", 95.0), ("table3", "VOC 2012", 94.8)):
+        frame = measured(Plan(table, seeds=2), done)
+        line = frame.query("row == 'SSGRL' and split == 'id' and metric == 'mAP'").iloc[0]
+        assert line[f"{column} (paper)"] == number
+        assert line["mean"] == 78.5
+
+
+def test_figures_take_their_numbers_from_maps_and_controls(tmp_path: Path):
+    frame = measured(Plan("figure4", seeds=2), filled(Plan("figure4", seeds=2), tmp_path))
+    assert list(dict.fromkeys(frame["metric"])) == ["pointing", "energy", "area", "brighter"]
+    assert set(frame[frame["metric"] == "energy"]["mean"]) == {0.25}
+    frame = measured(Plan("figure5", seeds=2), filled(Plan("figure5", seeds=2), tmp_path / "5"))
+    rows = frame[frame["metric"] == "row"]
+    assert rows[rows["row"] == "D"]["mean"].tolist() == [0.6] * 6
+    assert rows[rows["row"] == "S→D"]["mean"].isna().all()  # what a run does not have is left open
 
 
 def test_diverged_runs_are_counted_and_missing_ones_refused(tmp_path: Path):
