@@ -33,6 +33,7 @@ RATIOS = {  # name: (numerator, denominator, aim)
     "ADD-GCN / trunk, bf16": ("ours, bf16", "trunk, bf16", "at most 1.05"),
     "released layout / ours": ("released layout", "ours", ""),
     "released layout / ours, channels-last": ("released layout", "ours, channels-last", "at least 1.25"),
+    "the most it could be": ("released layout", "trunk, channels-last", ""),  # a head that costs nothing
     "released layout / ours, bf16": ("released layout", "ours, bf16", "at least 2.5"),
 }
 
