@@ -7,6 +7,7 @@ measurement goes on where it was.
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -22,7 +23,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import start_accelerator
+from .batches import TRAIN_SPLIT, start_accelerator
+from .bias import bias
 from .controls import controls
 from .data import cache_dir, load
 from .data.scenes.write import VERSION, write_scenes
@@ -149,7 +151,9 @@ def rounded(value: Any) -> Any:
         return {k: v if k == "recipe" else rounded(v) for k, v in value.items()}
     if isinstance(value, list):
         return [rounded(v) for v in value]
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None  # JSON has no NaN
+    return value
 
 
 def parameters(module: Any) -> int:
@@ -157,9 +161,10 @@ def parameters(module: Any) -> int:
 
 
 def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
-    """A trained model on its test splits: metrics, digests of the scores, controls and maps, each by split."""
+    """A trained model on its test splits: metrics, digests of the scores, controls, bias and maps, each by split."""
     size, frozen = job.recipe.test_size or job.recipe.size, job.recipe.frozen
-    found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}, "maps": {}}
+    found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}, "maps": {}, "bias": {}}
+    train_targets = load(job.data, TRAIN_SPLIT[job.data], root_of(job)).targets
     for split in splits:
         dataset = load(job.data, split, root_of(job))
         dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
@@ -170,6 +175,7 @@ def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
         found["metrics"][split] = compute_metrics(scores, targets, dataset.classes).as_dict()
         found["scores_sha256"][split] = sha256_of(scores)
         found["controls"][split] = controls(model, partial(features, model, loader, frozen))
+        found["bias"][split] = bias(scores, targets, train_targets, dataset.classes)
         found["maps"][split] = localisation(model, features(model, loader, frozen), dataset)
     return found
 
