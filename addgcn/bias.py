@@ -1,9 +1,9 @@
 """The paper's central claim as numbers: does a model lean on the company that a category usually keeps?
 
 The introduction names three failures of a graph that is the same for all images: a car is missed where there is no
-truck, a truck is invented where there is only a car, a toilet is ignored beside a car. Each is a rate here, of decisions
-by the sign of the score, with and without the other category. Beside them stands the view of the ranking, after Singh
-et al. (CVPR 2020): AP among images where the category is with its companion, and where it is without.
+truck, a truck is invented where there is only a car, a toilet is ignored beside a car. Each is a rate here, of
+decisions by the sign of the score, with and without the other category. Beside them stands the view of the ranking,
+after Singh et al. (CVPR 2020): AP among images where the category is with its companion, and where it is without.
 """
 
 from __future__ import annotations
