@@ -1,4 +1,4 @@
-"""The scenes as a genuine COCO or VOC folder on disk, written whole or not at all.
+"""The scenes as a genuine COCO or VOC folder on disk, written whole or not at all::
 
     COCO   annotations/instances_{split}.json   {split}/000000000001.jpg ...
     VOC    JPEGImages/*.jpg   Annotations/*.xml   ImageSets/Main/{split}.txt and {category}_{split}.txt
