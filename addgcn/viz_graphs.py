@@ -239,7 +239,7 @@ def _legend(arrows: Sequence[tuple[int, int, float]], there: np.ndarray) -> list
     for weight in weights[:: max(len(weights) - 1, 1)]:  # the strongest and the weakest drawn
         share = weight / weights[0]
         line = Line2D([], [], color=style.QUIET, linewidth=0.6 + 3 * share, alpha=0.25 + 0.7 * share)
-        line.set_label(f"|weight| {weight:.2f}" if signed else f"weight {weight:.2f}")
+        line.set_label(f"|weight| {weight:.2g}" if signed else f"weight {weight:.2g}")
         handles.append(line)
     if signed:
         handles.append(Line2D([], [], color=style.QUIET, linestyle="--", label="negative"))

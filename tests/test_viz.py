@@ -228,6 +228,8 @@ def test_the_nodes_of_a_graph_present_first_then_the_highest_scores():
     one = viz.show_graph(A, CLASSES, only=["cat", "car"], senders=1).axes[0]
     assert [t.get_text() for t in one.texts] == ["cat", "car"]
     assert len(one.patches) == 2
+    faint = viz.show_graph(torch.tensor([[0.0, 0.004], [0.5, 0.0]]), ("car", "cat"))
+    assert [t.get_text() for t in faint.legends[0].get_texts()] == ["weight 0.5", "weight 0.004"]  # not 0.00
     assert "all weights between them are zero" in viz.show_graph(torch.eye(C), CLASSES).alt_text
 
 

@@ -93,7 +93,7 @@ function draw() {
   nodes.forEach(({ g, disc, words, value }, c) => {
     set(words, { transform: `translate(${place[c]})` });
     set(g, { transform: `translate(${place[c]})`, "aria-label": `node ${data.names[c]}, value ${fixed(shown[c], 3)}; arrow keys move it` });
-    set(disc, { fill: shown[c] < 0 ? "var(--two)" : "var(--one)", "fill-opacity": 0.75 * Math.min(1, Math.abs(shown[c]) / largest) });
+    set(disc, { fill: shown[c] < 0 ? "var(--one)" : "var(--two)", "fill-opacity": 0.75 * Math.min(1, Math.abs(shown[c]) / largest) });
     value.textContent = fixed(shown[c], 2);
   });
   matrices.replaceChildren();
