@@ -145,7 +145,7 @@ def test_strip_keeps_text_and_drops_the_rest():
     cell.outputs[0].data.update({"image/png": "iVBORw0KGgo=", "text/html": "<b>x</b>"})
     cell.outputs += [
         new_output("display_data", data={"image/svg+xml": "<svg/>"}),
-        new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}),
+        new_output("display_data", data={"text/plain": "0%|", "application/vnd.jupyter.widget-view+json": {}}),
         new_output("stream", name="stderr", text="12 %"),
     ]
     assert notebooks.strip(notebook) == good()

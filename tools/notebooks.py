@@ -52,6 +52,8 @@ def _text_outputs(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
     for output in outputs:
         if output.output_type == "stream" and output.name == "stderr":
             continue  # progress bars and warnings: never the same twice
+        if any("widget-view" in key for key in output.get("data", {})):
+            continue  # a progress bar: there or not, as the caches have it
         if "data" in output:
             output.data = NotebookNode({key: output.data[key] for key in KEPT if key in output.data})
             output.metadata = NotebookNode()
