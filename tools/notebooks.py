@@ -15,7 +15,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +44,7 @@ def strip(notebook: NotebookNode) -> NotebookNode:
             cell.id = hashlib.sha256(f"{index} {cell.source}".encode()).hexdigest()[:8]
         seen.add(cell.id)
         if cell.cell_type == "code":
-            cell.outputs = list(_text_outputs(cell.outputs))
+            cell.outputs = _joined(_text_outputs(cell.outputs))
     return notebook
 
 
@@ -60,6 +60,17 @@ def _text_outputs(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
             if not output.data:
                 continue
         yield output
+
+
+def _joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """What was printed in one go as one output: how the kernel cut it is chance."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream" and joined and joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 class Outcome(NamedTuple):
