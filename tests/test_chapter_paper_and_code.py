@@ -46,10 +46,12 @@ def run(*cells: str) -> None:
     names |= {"multilabel_loss": losses.multilabel_loss, "average_precision": metrics.average_precision}
     names |= {"check_name": errors.check_name, "FOLDER": records.FOLDER, "read_json": records.read_json}
     names |= {"keep": lambda **_: None}
-    with plt.rc_context():
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-    plt.close("all")
+    try:
+        with plt.rc_context():
+            for cell in cells:
+                exec(compile(CELLS[cell], cell, "exec"), names)
+    finally:  # also when the cell fails, as it should for a wrong library
+        plt.close("all")
 
 
 def rebuild() -> None:
