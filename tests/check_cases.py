@@ -504,6 +504,118 @@ def without_bias(W_A, b_g, b):
     return b_g + torch.linalg.pinv(W_A[:, len(b_g) :]) @ b
 
 
+# --- chapter 12
+
+
+def paired_interval(a, b):
+    d = a - b
+    return d.mean(), 2.776445 * d.std() / len(d) ** 0.5
+
+
+def paired_interval_numpy(a, b):
+    d = (a - b).numpy()
+    return float(d.mean()), 2.776445 * float(d.std(ddof=1)) / math.sqrt(len(d))
+
+
+def interval_unpaired(a, b):
+    return (a - b).mean(), 2.776445 * ((a.var() + b.var()) / len(a)) ** 0.5
+
+
+def interval_of_ranks(a, b):
+    d = a.sort().values - b.sort().values
+    return d.mean(), 2.776445 * d.std() / len(d) ** 0.5
+
+
+def interval_normal(a, b):
+    d = a - b
+    return d.mean(), 1.96 * d.std() / len(d) ** 0.5
+
+
+def interval_of_a_run(a, b):
+    return (a - b).mean(), 2.776445 * (a - b).std()
+
+
+def interval_turned(a, b):
+    return (b - a).mean(), 2.776445 * (a - b).std() / len(a) ** 0.5
+
+
+def holm(p):
+    order = p.argsort()
+    steps = p[order] * torch.arange(len(p), 0, -1)
+    adjusted = torch.empty_like(p)
+    adjusted[order] = steps.cummax(0).values.clamp(max=1)
+    return adjusted
+
+
+def holm_loop(p):
+    adjusted, least = torch.zeros(len(p)), 0.0
+    for place, k in enumerate(p.argsort().tolist()):
+        least = max(least, (len(p) - place) * p[k].item())
+        adjusted[k] = min(1.0, least)
+    return adjusted
+
+
+def holm_sorted(p):
+    steps = p.sort().values * torch.arange(len(p), 0, -1)
+    return steps.cummax(0).values.clamp(max=1)
+
+
+def holm_bonferroni(p):
+    return (p * len(p)).clamp(max=1)
+
+
+def holm_falls(p):
+    order = p.argsort()
+    adjusted = torch.empty_like(p)
+    adjusted[order] = (p[order] * torch.arange(len(p), 0, -1)).clamp(max=1)
+    return adjusted
+
+
+def holm_beyond_one(p):
+    order = p.argsort()
+    adjusted = torch.empty_like(p)
+    adjusted[order] = (p[order] * torch.arange(len(p), 0, -1)).cummax(0).values
+    return adjusted
+
+
+def stands_out(weights, y, i):
+    others = (y == 1) & (torch.arange(len(y)) != i)
+    gap = weights[others][:, None] - weights[y == 0][None]
+    return ((gap > 0).float() + 0.5 * (gap == 0).float()).mean()
+
+
+def stands_out_loop(weights, y, i):
+    wins = [
+        0.5 if weights[p] == weights[a] else float(weights[p] > weights[a])
+        for p in range(len(y))
+        for a in range(len(y))
+        if y[p] == 1 and y[a] == 0 and p != i
+    ]
+    return sum(wins) / len(wins)
+
+
+def stands_out_itself(weights, y, i):
+    gap = weights[y == 1][:, None] - weights[y == 0][None]
+    return ((gap > 0).float() + 0.5 * (gap == 0).float()).mean()
+
+
+def stands_out_no_ties(weights, y, i):
+    others = (y == 1) & (torch.arange(len(y)) != i)
+    return (weights[others][:, None] > weights[y == 0][None]).float().mean()
+
+
+def stands_out_of_means(weights, y, i):
+    others = (y == 1) & (torch.arange(len(y)) != i)
+    gap = weights[others].mean() - weights[y == 0].mean()
+    return 0.5 + 0.5 * torch.sign(gap)
+
+
+def stands_out_ignored_absent(weights, y, i):
+    others = (y == 1) & (torch.arange(len(y)) != i)
+    gap = weights[others][:, None] - weights[y < 1][None]
+    return ((gap > 0).float() + 0.5 * (gap == 0).float()).mean()
+
+
 CASES = {
     "1.1": Case(
         [coco_targets, coco_targets_lists],
@@ -903,6 +1015,34 @@ CASES = {
             ("rows", lambda W_A, b_g, b: b_g.clone()),
             ("rows", lambda W_A, b_g, b: b_g + torch.linalg.pinv(W_A[:, : len(b_g)]) @ b),
             ("rows", lambda W_A, b_g, b: b_g + W_A[:, len(b_g) :].T @ b),
+        ],
+    ),
+    "12.1": Case(
+        [paired_interval, paired_interval_numpy],
+        [
+            ("paired", interval_unpaired),
+            ("seed by seed", interval_of_ranks),
+            ("Student", interval_normal),
+            ("Student", interval_of_a_run),
+            ("mean", interval_turned),
+        ],
+    ),
+    "12.2": Case(
+        [holm, holm_loop],
+        [
+            ("places", holm_sorted),
+            ("steps", holm_bonferroni),
+            ("never falls", holm_falls),
+            ("at most 1", holm_beyond_one),
+        ],
+    ),
+    "12.3": Case(
+        [stands_out, stands_out_loop],
+        [
+            ("itself", stands_out_itself),
+            ("ties", stands_out_no_ties),
+            ("pairs", stands_out_of_means),
+            ("ignored", stands_out_ignored_absent),
         ],
     ),
 }
