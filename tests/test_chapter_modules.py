@@ -70,7 +70,8 @@ def test_the_chapter_agrees_with_the_library():
     run("printed")
     measurement()
     judged()
-    run(*"load interval equal table paired steps swaps swapped swap-numbers partners partners-hand".split(), *JUDGED)
+    drawn = ("table", "paired", "steps", "swaps", "swapped", "swap-numbers", "partners", "partners-hand")
+    run("load", "interval", "equal", *drawn, *JUDGED)
 
 
 RIGHT_VALUES, RIGHT_PARTNERS = tables.values_of, controls.partners
