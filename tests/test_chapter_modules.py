@@ -190,11 +190,11 @@ def test_the_records_are_whole_and_on_the_same_images():
     finals = [done.get(job) for job in plan.finals(done)]
     assert len(finals) == 110
     assert len({json.dumps([made["data"], made["splits"]]) for made in finals if made}) == 1
-    for made in finals:
-        assert made is not None
-        for split, found in made["controls"].items():
+    for final in finals:
+        assert final is not None
+        for split, found in final["controls"].items():
             if found:
-                assert found["s"] == pytest.approx(made["metrics"][split]["mAP"], abs=1e-3)
+                assert found["s"] == pytest.approx(final["metrics"][split]["mAP"], abs=1e-3)
 
 
 def test_the_chapter_s_holm_is_as_strict_as_bonferroni_at_the_smallest():
