@@ -61,7 +61,9 @@ class Records:
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / RECORDS
-        self.runs = {self.key(run): run for run in (read_json_lines(self.path) if self.path.is_file() else [])}
+        packed = self.path.with_name(f"{RECORDS}.gz")  # the committed ones are
+        lines = [run for path in (packed, self.path) if path.is_file() for run in read_json_lines(path)]
+        self.runs = {self.key(run): run for run in lines}
 
     @staticmethod
     def key(run: dict[str, Any] | Job) -> str:

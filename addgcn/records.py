@@ -6,10 +6,12 @@ the book quotes are JSON lines in this package, in `addgcn/records/`.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import platform
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,16 +87,17 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_json_lines(path: str | Path) -> list[Any]:
-    """One JSON value per line; empty lines are passed over.
+    """One JSON value per line, of a text file or a gzipped one (.gz); empty lines are passed over.
 
     Raises:
         InputError: no such file, or a damaged line, which is named by its number.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        data = Path(path).read_bytes()
+        lines = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode("utf-8").splitlines()
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.") from error
-    except (UnicodeDecodeError, OSError) as error:
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged ({error}).") from error
     values = []
     for i, line in enumerate(lines):

@@ -12,7 +12,7 @@ from addgcn.recipes import Recipe
 from addgcn.reproduce import TABLES, Plan
 from addgcn.tables import interval, measured
 
-pytestmark = pytest.mark.skipif(not (records.FOLDER / "reproduce.jsonl").is_file(), reason="no runs are recorded")
+pytestmark = pytest.mark.skipif(not (records.FOLDER / "reproduce.jsonl.gz").is_file(), reason="no runs are recorded")
 RECORDED = ["figure3", "table4", "table5", "table6"]  # those whose runs are committed
 SEEDS = 5
 

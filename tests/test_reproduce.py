@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import statistics
@@ -118,6 +119,23 @@ def test_records_made_before_a_setting_existed_are_still_known(tmp_path: Path):
         del line["recipe"]["test_size"]  # as if it had come later
     done.path.write_text("\n".join(map(json.dumps, lines)))
     assert missing(plan.finals(Records(tmp_path)), Records(tmp_path)) == []
+
+
+def test_packed_records_are_read_and_added_to(tmp_path: Path):
+    plan = Plan("table5", wiring="paper", seeds=1)
+    done = filled(plan, tmp_path)
+    packed = done.path.with_name("reproduce.jsonl.gz")
+    packed.write_bytes(gzip.compress(done.path.read_bytes()))
+    done.path.unlink()
+    again = Records(tmp_path)
+    assert again.runs == done.runs
+    more = plan.finals(again)[0]
+    more = replace(more, recipe=replace(more.recipe, seed=7))
+    again.add(fake(more, 50.0))
+    assert len(Records(tmp_path).runs) == len(done.runs) + 1
+    packed.write_bytes(packed.read_bytes()[:-40])
+    with pytest.raises(InputError, match="is damaged"):
+        Records(tmp_path)
 
 
 def test_estimate(tmp_path: Path):
