@@ -1,0 +1,187 @@
+"""The commands of the command line, but for `train`: one dataclass each, whose fields are its arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tyro.conf import Positional
+
+
+@dataclass
+class Evaluate:
+    """Score a trained model on a split: mAP, precision, recall and F1 as a table or as JSON."""
+
+    run_folder: Positional[Path]
+    """The run folder, or a folder written by save_pretrained."""
+    split: str | None = None
+    """The split, for instance id, ood or bg of the scenes; by default the one the run was evaluated on."""
+    data: str | None = None
+    """By default the data the run was trained on."""
+    root: Path | None = None
+    """The data set's folder; by default the one the run was trained on."""
+    size: int | None = None
+    """Pixels of the square image; by default the recipe's test_size."""
+    batch_size: int = 64
+    """Images at a time; the result is the same for all."""
+    workers: int = 2
+    """Processes that decode images."""
+    mode: Literal["raw", "area", "11pt"] = "raw"
+    """How average precision is computed: raw as the field does, area as VOC from 2010 on, 11pt as VOC 2007."""
+    per_class: bool = False
+    """Also print every category's average precision."""
+    json: bool = False
+    """Print JSON instead of the table."""
+
+    def run(self) -> None:
+        from .evaluate import evaluate_run
+
+        record = evaluate_run(
+            self.run_folder, self.split, self.data, self.root, self.size, self.batch_size, self.workers, self.mode
+        )
+        if not is_first_process():
+            return
+        if self.json:
+            print(json.dumps(record, indent=1))
+            return
+        show_metrics(record["metrics"], f"{record['data']['name']} {record['data']['eval']['split']}")
+        if self.per_class:
+            for name, value in zip(record["classes"], record["metrics"]["AP"], strict=True):
+                print(f"  {name:<16}" + ("    no positive" if value is None else f"{value:7.2f}"))
+
+
+@dataclass
+class Predict:
+    """Name what is on photographs: ranked categories with scores, and a figure of the maps behind them."""
+
+    run_folder: Positional[Path]
+    """The run folder, or a folder written by save_pretrained."""
+    photos: Positional[list[Path]]
+    """Image files."""
+    top: int = 5
+    """How many categories to print and draw."""
+    size: int | None = None
+    """Pixels of the square image; by default the recipe's test_size."""
+    out: Path | None = None
+    """Where the figures go, as NAME_maps.png; by default predictions/ in the run folder."""
+
+    def run(self) -> None:
+        from .evaluate import predict_photos
+
+        out = self.out or self.run_folder / "predictions"
+        for photo, ranked, figure in predict_photos(self.run_folder, self.photos, out, self.top, self.size):
+            print(f"{photo}")
+            for name, score in ranked:
+                print(f"  {score:5.3f}  {name}{'' if score > 0.5 else '   (below 0.5: not predicted)'}")
+            print(f"  figure: {figure}")
+
+
+@dataclass
+class Reproduce:
+    """Measure a table or figure of the paper: every row with seeds, beside the paper's numbers.
+
+    First every row's learning rate is chosen on held-out training images, then the runs that count are done. What is
+    in the records already is not done again, so the same command goes on after a stop.
+    """
+
+    name: Positional[str]
+    """table1 to table6, figure3, figure4, figure5, or controls."""
+    data: str = "scenes"
+    """scenes, coco2014, coco2017, voc2007 or voc2012."""
+    root: Path | None = None
+    """The data set's folder; the scenes are made where it is left out."""
+    regime: Literal["heads", "full"] = "heads"
+    """heads: on a frozen backbone, whose features are computed once; full: end to end."""
+    wiring: Literal["paper", "released", "both"] = "both"
+    """The equations' wiring, the released code's, or both."""
+    backbone: str | None = None
+    """By default the recipe's: the scenes' small one, or resnet101."""
+    seeds: int = 5
+    """Runs of each row."""
+    draws: int = 1
+    """Draws of the training scenes; each row has seeds x draws runs."""
+    processes: int = 2
+    """Runs at a time, each on one thread."""
+    out: Path = Path("runs/reproduce")
+    """The folder with the records, and the tables made from them."""
+    dry_run: bool = False
+    """Only say what would be run, and for how long."""
+    only_tables: bool = False
+    """Only make the tables, from the records in --out."""
+
+    def run(self) -> None:
+        from .experiments import Records
+        from .reproduce import Plan, estimate, reproduce
+        from .tables import markdown, measured, show, write_tables
+
+        asked = (self.name, self.data, self.root, self.regime, self.wiring, self.seeds, self.draws, self.backbone)
+        plan = Plan(*asked)
+        if self.dry_run or not self.only_tables:
+            print(estimate(plan, Records(self.out), self.processes), flush=True)
+        if self.dry_run:
+            return
+        done = Records(self.out) if self.only_tables else reproduce(plan, self.out, self.processes)
+        print(markdown(show(measured(plan, done))))
+        print("written: " + ", ".join(str(path) for path in write_tables(plan, done, self.out)))
+
+
+@dataclass
+class Convert:
+    """Turn a checkpoint of the released code (.pth) into a folder that load_model and evaluate read."""
+
+    checkpoint: Positional[Path]
+    """The released file. It is read without running any code in it."""
+    out: Positional[Path]
+    """The folder to write."""
+    data: Literal["coco", "voc"] = "coco"
+    """Which classes it has. The released COCO checkpoint orders them alphabetically."""
+    backbone: str = "resnet101"
+    """Its backbone: resnet101 in all that were released."""
+    order: Literal["dataset", "alphabetical"] = "dataset"
+    """The order of the scores afterwards: the data set's own (COCO: by category id), or as they were."""
+
+    def run(self) -> None:
+        from .convert import convert_file
+
+        classes = convert_file(self.checkpoint, self.out, self.data, self.backbone, self.order)
+        print(f"{self.out}: ADDGCN with {len(classes)} classes, {classes[0]!r} first")
+
+
+@dataclass
+class Scenes:
+    """Write the drawn scenes as a genuine COCO or VOC folder."""
+
+    root: Positional[Path]
+    """The folder to write."""
+    size: int = 64
+    """Pixels of the square images."""
+    layout: Literal["coco", "voc"] = "coco"
+    """How the folder is laid out."""
+    seed: int = 0
+    """Another seed draws other scenes."""
+    workers: int = 2
+    """Processes that draw."""
+
+    def run(self) -> None:
+        from .data.scenes.write import write_scenes
+
+        print(write_scenes(self.root, size=self.size, seed=self.seed, layout=self.layout, workers=self.workers))
+
+
+def is_first_process() -> bool:
+    """Of several processes started by torchrun, the first one speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def show_metrics(metrics: dict[str, Any], title: str) -> None:
+    """A table of one row, as the field prints them; all values in percent."""
+    names = ["mAP", "CP", "CR", "CF1", "OP", "OR", "OF1"]
+    print(f"{title}: {metrics['num_samples']} images")
+    print("  " + "".join(f"{name:>7}" for name in names) + "   top 3:" + "".join(f"{n:>7}" for n in names[1:]))
+    values = "".join(f"{metrics[name]:7.2f}" for name in names)
+    print("  " + values + " " * 9 + "".join(f"{metrics['top3'][name]:7.2f}" for name in names[1:]))
+    if metrics["absent"]:
+        print(f"  without a positive, left out of the means: {', '.join(map(str, metrics['absent']))}")
