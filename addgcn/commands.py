@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
+from .errors import InputError
+
 
 @dataclass
 class Evaluate:
     """Score a trained model on a split: mAP, precision, recall and F1 as a table or as JSON."""
 
-    run_folder: Positional[Path]
+    run_folder: Positional[Path | None] = None
     """The run folder, or a folder written by save_pretrained."""
     split: str | None = None
     """The split, for instance id, ood or bg of the scenes; by default the one the run was evaluated on."""
@@ -25,6 +27,12 @@ class Evaluate:
     """The data set's folder; by default the one the run was trained on."""
     size: int | None = None
     """Pixels of the square image; by default the recipe's test_size."""
+    sizes: tuple[int, ...] = ()
+    """Several sizes, whose scores are averaged."""
+    flip: bool = False
+    """Also score each image's mirror image, and average."""
+    scores: Path | None = None
+    """A saved scores_SPLIT.npz: its metrics, without model and images. With a run folder, its classes are compared."""
     batch_size: int = 64
     """Images at a time; the result is the same for all."""
     workers: int = 2
@@ -32,25 +40,33 @@ class Evaluate:
     mode: Literal["raw", "area", "11pt"] = "raw"
     """How average precision is computed: raw as the field does, area as VOC from 2010 on, 11pt as VOC 2007."""
     per_class: bool = False
-    """Also print every category's average precision."""
+    """Also print every category: average precision, positives, precision, recall and F1."""
     json: bool = False
     """Print JSON instead of the table."""
 
     def run(self) -> None:
-        from .evaluate import evaluate_run
+        from .evaluate import evaluate_run, evaluate_scores
 
-        record = evaluate_run(
-            self.run_folder, self.split, self.data, self.root, self.size, self.batch_size, self.workers, self.mode
-        )
+        if self.scores is not None:
+            needs_the_model = ("split", "data", "root", "size", "sizes", "flip")
+            if given := [name for name in needs_the_model if getattr(self, name)]:
+                raise InputError(f"--scores takes scores as they were saved: leave --{given[0]} away.")
+            record, title = evaluate_scores(self.scores, self.mode, self.run_folder), str(self.scores)
+        elif self.run_folder is None:
+            raise InputError("name a run folder, or a file of saved scores with --scores.")
+        else:
+            where = (self.run_folder, self.split, self.data, self.root, self.size)
+            how = (self.batch_size, self.workers, self.mode)
+            record = evaluate_run(*where, *how, sizes=self.sizes, flip=self.flip)
+            title = f"{record['data']['name']} {record['data']['eval']['split']}"
         if not is_first_process():
             return
         if self.json:
             print(json.dumps(record, indent=1))
             return
-        show_metrics(record["metrics"], f"{record['data']['name']} {record['data']['eval']['split']}")
+        show_metrics(record["metrics"], title)
         if self.per_class:
-            for name, value in zip(record["classes"], record["metrics"]["AP"], strict=True):
-                print(f"  {name:<16}" + ("    no positive" if value is None else f"{value:7.2f}"))
+            show_classes(record)
 
 
 @dataclass
@@ -88,7 +104,9 @@ class Reproduce:
     """
 
     name: Positional[str]
-    """table1 to table6, figure3, figure4, figure5, or controls."""
+    """table1 to table6, figure3, figure4, figure5; controls, train-flat, few-images, random-trunk or attend."""
+    only: tuple[str, ...] = ()
+    """Rows by name, for instance 'S→D'; by default all."""
     data: str = "scenes"
     """scenes, coco2014, coco2017, voc2007 or voc2012."""
     root: Path | None = None
@@ -118,7 +136,7 @@ class Reproduce:
         from .tables import markdown, measured, show, write_tables
 
         asked = (self.name, self.data, self.root, self.regime, self.wiring, self.seeds, self.draws, self.backbone)
-        plan = Plan(*asked)
+        plan = Plan(*asked, self.only)
         if self.dry_run or not self.only_tables:
             print(estimate(plan, Records(self.out), self.processes), flush=True)
         if self.dry_run:
@@ -185,3 +203,13 @@ def show_metrics(metrics: dict[str, Any], title: str) -> None:
     print("  " + values + " " * 9 + "".join(f"{metrics['top3'][name]:7.2f}" for name in names[1:]))
     if metrics["absent"]:
         print(f"  without a positive, left out of the means: {', '.join(map(str, metrics['absent']))}")
+
+
+def show_classes(record: dict[str, Any]) -> None:
+    """A line for each category: average precision, how many images have it, precision, recall and F1."""
+    table = record["per_class"]
+    print(f"  {'':<16}{'AP':>7}{'images':>8}{'P':>8}{'R':>7}{'F1':>7}")
+    columns = (record["classes"], record["metrics"]["AP"], table["positives"], table["precision"], table["recall"])
+    for name, AP, positives, P, R, F1 in zip(*columns, table["F1"], strict=True):
+        numbers = "    no positive" if AP is None else f"{AP:7.2f}{positives:8d}{P:8.2f}{R:7.2f}{F1:7.2f}"
+        print(f"  {name:<16}{numbers}")

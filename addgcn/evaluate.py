@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -15,10 +17,12 @@ from .batches import EVAL_SPLIT, open_data, start_accelerator
 from .data import MultiLabelDataset, load, open_image
 from .data.transforms import eval_transform
 from .errors import InputError
-from .pretrained import load_model
+from .pretrained import load_model, read_config
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import describe, read_run
-from .train import collect_scores, compute_metrics
+from .scores import compute_metrics, per_class, read_scores
+from .train import collect_scores
+from .views import AveragedViews, Views
 
 
 def evaluate_run(
@@ -30,45 +34,92 @@ def evaluate_run(
     batch_size: int = 64,
     workers: int = 2,
     mode: str = "raw",
+    *,
+    sizes: Sequence[int] = (),
+    flip: bool = False,
 ) -> dict[str, Any]:
     """Metrics of the model in a run folder on a split; the record, and the scores beside the model.
 
     What is None is as the run had it: its data and root, the split it was evaluated on, the recipe's test_size.
 
+    Args:
+        sizes, flip: test-time averaging, see `addgcn.views.AveragedViews`: several sizes in the place of the one,
+            and each image's mirror image beside it. What is written then has "averaged" in its name.
+
     Raises:
         InputError: no model, no data, or a model with other classes than the data.
     """
-    check_at_least_one(size=size, batch_size=batch_size)
+    if size is not None and sizes:
+        raise InputError("give --size for one size or --sizes to average over several, not both.")
+    sizes = sizes or [size or size_of(Path(folder))]
+    check_at_least_one(size=min(sizes), batch_size=batch_size)
     folder = Path(folder)
     model = load_model(folder)
     dataset = open_split(folder, split, data, root)
     check_classes(model.classes, dataset.classes, folder)
-    size = size or size_of(folder)
-    dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
 
     accelerator = start_accelerator()
-    model = model.to(accelerator.device)
-    loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=max(0, workers)))
+    model = AveragedViews(model, flip).to(accelerator.device)
     began = time.time()
-    bar = tqdm(loader, f"{dataset.name} {dataset.split}", leave=False, disable=not accelerator.is_main_process)
-    scores, targets = collect_scores(model, False, bar, accelerator)
+    scores, targets = score_split(model, dataset, sizes, batch_size, workers, accelerator)
     seconds = time.time() - began
     metrics = compute_metrics(scores, targets, dataset.classes, mode)
     record: dict[str, Any] = make_record(
         "evaluate",
         run=record_of(folder),
-        size=size,
+        sizes=list(sizes),
+        flip=flip,
         data={"name": dataset.name, "eval": describe(dataset)},
         processes=accelerator.num_processes,
         duration_s=round(seconds, 2),
         scores_sha256=sha256_of(scores),
         classes=list(dataset.classes),
         metrics=metrics.as_dict(),
+        per_class=per_class(scores, targets),
     )
     if accelerator.is_main_process and folder.is_dir():
-        save_scores(folder / f"scores_{dataset.split}.npz", scores, targets, dataset)
-        write_json(folder / f"evaluate_{dataset.split}.json", record)
+        name = dataset.split + ("_averaged" if flip or len(sizes) > 1 else "")
+        save_scores(folder / f"scores_{name}.npz", scores, targets, dataset)
+        write_json(folder / f"evaluate_{name}.json", record)
     return record
+
+
+def score_split(
+    model: AveragedViews,
+    dataset: MultiLabelDataset,
+    sizes: Sequence[int],
+    batch_size: int,
+    workers: int,
+    accelerator: Accelerator,
+) -> tuple[Tensor, Tensor]:
+    """Scores (N, C) and targets (N, C) of a whole split, averaged over the views."""
+    backbone: Any = model.model.backbone
+    dataset.transform = Views(sizes, backbone.mean, backbone.std)
+    loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=max(0, workers)))
+    bar = tqdm(loader, f"{dataset.name} {dataset.split}", leave=False, disable=not accelerator.is_main_process)
+    return collect_scores(model, True, bar, accelerator)  # True: the views go to the model as they are
+
+
+def evaluate_scores(path: str | Path, mode: str = "raw", run: str | Path | None = None) -> dict[str, Any]:
+    """Metrics of saved scores: the numbers that `evaluate_run` gave when it wrote them, without model and images.
+
+    Args:
+        run: a folder with a model, whose classes must then be those of the scores.
+
+    Raises:
+        InputError: no such file, a damaged one, or other classes than the run's.
+    """
+    saved = read_scores(path)
+    if run is not None and (classes := read_config(run).get("classes")) is not None:
+        check_classes(classes, saved.classes, Path(run))
+    return make_record(
+        "evaluate-scores",
+        scores=str(path),
+        scores_sha256=sha256_of(saved.scores),
+        classes=list(saved.classes),
+        metrics=compute_metrics(saved.scores, saved.targets, saved.classes, mode).as_dict(),
+        per_class=per_class(saved.scores, saved.targets),
+    )
 
 
 def predict_photos(

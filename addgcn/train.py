@@ -26,11 +26,11 @@ from tqdm.auto import tqdm
 from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator
 from .errors import Diverged, InputError
 from .losses import multilabel_loss
-from .metrics import Metrics, MultiLabelMetrics
 from .peers import Peer
 from .recipes import Model, Recipe
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint
+from .scores import compute_metrics
 
 
 def train(
@@ -260,10 +260,3 @@ def collect_scores(model: Any, frozen: bool, loader: Iterable, accelerator: Acce
         scores.append(s.float().cpu())
         targets.append(y.cpu())
     return torch.cat(scores), torch.cat(targets)
-
-
-def compute_metrics(scores: Tensor, targets: Tensor, classes: tuple[str, ...], mode: str = "raw") -> Metrics:
-    """All metrics of scores (N, C) and targets (N, C)."""
-    metrics = MultiLabelMetrics(len(classes), classes=classes, mode=mode)
-    metrics.update(scores, targets)
-    return metrics.compute()

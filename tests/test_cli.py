@@ -58,10 +58,14 @@ def test_evaluate_json_and_per_class(run: Path, capsys: pytest.CaptureFixture) -
     assert (run / "scores_ood.npz").exists()
     main(["evaluate", str(run), "--split", "ood", "--workers", "0", "--per-class"])
     lines = capsys.readouterr().out.splitlines()
-    printed = {line[2:18].strip(): line[18:].strip() for line in lines[3:]}
+    assert lines[3].split() == ["AP", "images", "P", "R", "F1"]
+    printed = {line[2:18].strip(): line[18:].split() for line in lines[4:]}
     assert list(printed) == record["classes"]
-    for name, value in zip(record["classes"], record["metrics"]["AP"], strict=True):
-        assert printed[name] == ("no positive" if value is None else f"{value:.2f}")
+    table = record["per_class"]
+    for c, (name, value) in enumerate(zip(record["classes"], record["metrics"]["AP"], strict=True)):
+        numbers = [f"{n:.2f}" for n in (value, *(table[k][c] for k in ("precision", "recall", "F1"))) if n is not None]
+        expected = [numbers[0], str(table["positives"][c]), *numbers[1:]] if numbers else ["no", "positive"]
+        assert printed[name] == expected
 
 
 def test_evaluate_takes_the_split_of_the_run(scenes_small: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -9,9 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from addgcn import ADDGCN, GAP, GMP
+from addgcn.recipes import Recipe
 
 WIRINGS = ("paper", "released")
 C, D, DIM = 5, 12, 8
+
+#: A run of a second or less; tests change what they are about with `dataclasses.replace`.
+TINY = Recipe(
+    backbone="scenes",
+    weights=None,
+    attend="mean",
+    dim=8,
+    size=32,
+    augment="none",
+    epochs=1,
+    batch_size=16,
+    lr=0.05,
+    lr_trunk=0.01,
+    over="sum",
+    workers=0,
+)
 
 
 class Trunk(nn.Module):
