@@ -35,7 +35,7 @@ def read_scores(path: str | Path) -> SavedScores:
     if not path.is_file():
         raise InputError(f"there is no file of scores {path}: `addgcn evaluate RUN` writes one into the run folder.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             scores, targets, ids, classes = (file[name] for name in ("scores", "targets", "ids", "classes"))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged, or no file of scores ({error}). Evaluate the run again.") from error
