@@ -51,6 +51,8 @@ def open_data(
 ) -> tuple[MultiLabelDataset, MultiLabelDataset]:
     """The two splits; with `recipe.holdout` the second is a part of the first, drawn by the seed.
 
+    `recipe.limit` leaves that many images to train on, or all, if there are fewer.
+
     Raises:
         InputError: no such data or split, other classes in the second, or a holdout beside a split of its own.
     """
@@ -61,10 +63,18 @@ def open_data(
         order = np.random.default_rng([recipe.seed, 1]).permutation(len(train_set))
         cut = min(max(1, round(recipe.holdout * len(train_set))), len(train_set) - 1)
         rest, held_out = sorted(order[cut:].tolist()), sorted(order[:cut].tolist())
-        return train_set.subset(rest), train_set.subset(held_out, split="holdout")
+        return limited(train_set.subset(rest), recipe), train_set.subset(held_out, split="holdout")
     eval_set = load(data, eval_split or EVAL_SPLIT.get(data, "val"), root)
     check_same_classes(train_set, eval_set)
-    return train_set, eval_set
+    return limited(train_set, recipe), eval_set
+
+
+def limited(dataset: MultiLabelDataset, recipe: Recipe) -> MultiLabelDataset:
+    """So many of its images as `recipe.limit` says, drawn by the seed."""
+    if not 0 < recipe.limit < len(dataset):
+        return dataset
+    order = np.random.default_rng([recipe.seed, 3]).permutation(len(dataset))
+    return dataset.subset(sorted(order[: recipe.limit].tolist()))
 
 
 def items(

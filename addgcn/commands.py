@@ -33,6 +33,8 @@ class Evaluate:
     """Also score each image's mirror image, and average."""
     scores: Path | None = None
     """A saved scores_SPLIT.npz: its metrics, without model and images. With a run folder, its classes are compared."""
+    calibrate_on: str | None = None
+    """Also fit a temperature and thresholds on this part of the data: holdout, or a split not reported on."""
     batch_size: int = 64
     """Images at a time; the result is the same for all."""
     workers: int = 2
@@ -48,16 +50,18 @@ class Evaluate:
         from .evaluate import evaluate_run, evaluate_scores
 
         if self.scores is not None:
-            needs_the_model = ("split", "data", "root", "size", "sizes", "flip")
+            needs_the_model = ("split", "data", "root", "size", "sizes", "flip", "calibrate_on")
             if given := [name for name in needs_the_model if getattr(self, name)]:
-                raise InputError(f"--scores takes scores as they were saved: leave --{given[0]} away.")
+                raise InputError(
+                    f"--scores takes scores as they were saved: leave --{given[0].replace('_', '-')} away."
+                )
             record, title = evaluate_scores(self.scores, self.mode, self.run_folder), str(self.scores)
         elif self.run_folder is None:
             raise InputError("name a run folder, or a file of saved scores with --scores.")
         else:
             where = (self.run_folder, self.split, self.data, self.root, self.size)
             how = (self.batch_size, self.workers, self.mode)
-            record = evaluate_run(*where, *how, sizes=self.sizes, flip=self.flip)
+            record = evaluate_run(*where, *how, sizes=self.sizes, flip=self.flip, calibrate_on=self.calibrate_on)
             title = f"{record['data']['name']} {record['data']['eval']['split']}"
         if not is_first_process():
             return
@@ -65,6 +69,8 @@ class Evaluate:
             print(json.dumps(record, indent=1))
             return
         show_metrics(record["metrics"], title)
+        if "calibration" in record:
+            show_calibration(record["calibration"], record["data"]["eval"]["split"])
         if self.per_class:
             show_classes(record)
 
@@ -213,3 +219,17 @@ def show_classes(record: dict[str, Any]) -> None:
     for name, AP, positives, P, R, F1 in zip(*columns, table["F1"], strict=True):
         numbers = "    no positive" if AP is None else f"{AP:7.2f}{positives:8d}{P:8.2f}{R:7.2f}{F1:7.2f}"
         print(f"  {name:<16}{numbers}")
+
+
+def show_calibration(found: dict[str, Any], split: str) -> None:
+    """The temperature with the calibration error before and after, and the decisions at each kind of threshold."""
+    print(f"  fitted on {found['on']['split']}, {found['on']['images']} images; what it does on {split}:")
+    error = f"calibration error {found['ECE_before']:.2f} % before, {found['ECE_after']:.2f} % after"
+    print(f"    temperature {found['temperature']:.3f}: {error}")
+    one = found["thresholds"]["one"]
+    titles = {"untuned": "threshold 0.5", "one": f"one threshold, {one:.3f}", "per_class": "one for each category"}
+    print(f"    {'':<24}" + "".join(f"{name:>7}" for name in found["decisions"]["untuned"]))
+    for name, title in titles.items():
+        print(f"    {title:<24}" + "".join(f"{value:7.2f}" for value in found["decisions"][name].values()))
+    if found["few"]:
+        print(f"    fewer than 10 images there, so their own threshold means little: {', '.join(found['few'])}")

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from .batches import TRAIN_SPLIT, start_accelerator
 from .bias import bias
 from .controls import controls
-from .data import cache_dir, load
+from .data import MultiLabelDataset, cache_dir, load
 from .data.scenes.write import VERSION, write_scenes
 from .data.transforms import eval_transform
 from .errors import Diverged, InputError
@@ -40,6 +40,7 @@ from .train import collect_scores, compute_metrics, train
 
 RECORDS = "reproduce.jsonl"
 TEST_SPLITS = {"scenes": ("id", "ood", "bg")}  # of other data: the one split that the literature reports
+OTHER_SIZES = {"scenes": (48, 96)}  # pixels: the first test split is judged at these, too
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Job:
     data: str
     root: str | None
     draw: int  # of the training scenes
+    train_split: str | None = None  # where it is not the one that the literature trains on
 
 
 class Records:
@@ -67,12 +69,13 @@ class Records:
 
     @staticmethod
     def key(run: dict[str, Any] | Job) -> str:
-        """What makes two runs the same: recipe, data, draw. Settings that came later have their default."""
+        """What makes two runs the same: recipe, data, draw, split. Settings that came later have their default."""
         if isinstance(run, Job):
-            recipe, data, draw = run.recipe, run.data, run.draw
+            parts = [asdict(run.recipe), run.data, run.draw, run.train_split]
         else:
-            recipe, data, draw = Recipe.from_dict(run["recipe"]), run["data"]["name"], run["draw"]
-        return json.dumps([asdict(recipe), data, draw], sort_keys=True)
+            recipe = Recipe.from_dict(run["recipe"])
+            parts = [asdict(recipe), run["data"]["name"], run["draw"], run.get("train_split")]
+        return json.dumps(parts, sort_keys=True)
 
     def get(self, job: Job) -> dict[str, Any] | None:
         return self.runs.get(self.key(job))
@@ -131,14 +134,15 @@ def run_all(jobs: list[Job], done: Records, processes: int) -> None:
 
 def run(job: Job) -> dict[str, Any]:
     """One training and its metrics on every test split (or on the held-out images). One that diverges is recorded."""
+    which: dict[str, Any] = {"draw": job.draw, "train_split": job.train_split}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         try:
-            trained = train(job.recipe, job.data, out, root_of(job))
+            trained = train(job.recipe, job.data, out, root_of(job), job.train_split)
         except Diverged as error:
-            recipe, named = job.recipe.as_dict(), {"name": job.data}
-            return make_record("reproduce", recipe=recipe, data=named, draw=job.draw, failed=str(error), duration_s=0.0)
-        record = {key: trained[key] for key in ("recipe", "data", "duration_s")} | {"draw": job.draw, "failed": None}
+            which |= {"recipe": job.recipe.as_dict(), "data": {"name": job.data}}
+            return make_record("reproduce", **which, failed=str(error), duration_s=0.0)
+        record = {key: trained[key] for key in ("recipe", "data", "duration_s")} | which | {"failed": None}
         split, model = trained["data"]["eval"]["split"], load_model(out)
         record |= {"metrics": {split: trained["metrics"]}, "scores_sha256": {split: trained["scores_sha256"]}}
         if not job.recipe.holdout:
@@ -163,22 +167,34 @@ def parameters(module: Any) -> int:
 
 
 def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
-    """A trained model on its test splits: metrics, digests of the scores, controls, bias and maps, each by split."""
-    size, frozen = job.recipe.test_size or job.recipe.size, job.recipe.frozen
+    """A trained model on its test splits: metrics, digests of the scores, controls, bias and maps, each by split.
+
+    On the first split also its mAP at other sizes than it was trained at.
+    """
+    frozen, accelerator = job.recipe.frozen, start_accelerator()
     found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}, "maps": {}, "bias": {}}
     train_targets = load(job.data, TRAIN_SPLIT[job.data], root_of(job)).targets
-    for split in splits:
-        dataset = load(job.data, split, root_of(job))
+
+    def loader(dataset: MultiLabelDataset, size: int) -> DataLoader:
         dataset.transform = eval_transform(size, model.backbone.mean, model.backbone.std)
         items: Any = cached_features(model.backbone, dataset, size) if frozen else dataset
-        loader = DataLoader(items, 64)
-        scores, targets = collect_scores(model, frozen, loader, start_accelerator())
+        return DataLoader(items, 64)
+
+    for split in splits:
+        dataset = load(job.data, split, root_of(job))
+        loaded = loader(dataset, job.recipe.test_size or job.recipe.size)
+        scores, targets = collect_scores(model, frozen, loaded, accelerator)
         found["splits"].append(describe(dataset))
         found["metrics"][split] = compute_metrics(scores, targets, dataset.classes).as_dict()
         found["scores_sha256"][split] = sha256_of(scores)
-        found["controls"][split] = controls(model, partial(features, model, loader, frozen))
+        found["controls"][split] = controls(model, partial(features, model, loaded, frozen))
         found["bias"][split] = bias(scores, targets, train_targets, dataset.classes)
-        found["maps"][split] = localisation(model, features(model, loader, frozen), dataset)
+        found["maps"][split] = localisation(model, features(model, loaded, frozen), dataset)
+        if "sizes" not in found:
+            found["sizes"] = {}
+            for size in OTHER_SIZES.get(job.data, ()):
+                scores, targets = collect_scores(model, frozen, loader(dataset, size), accelerator)
+                found["sizes"][str(size)] = compute_metrics(scores, targets, dataset.classes).mAP
     return found
 
 

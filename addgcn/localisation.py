@@ -38,14 +38,39 @@ def cells_inside(boxes: Iterable[Box], size: tuple[int, int], grid: Sequence[int
     return inside
 
 
-def judge_map(m: Tensor, inside: Tensor) -> dict[str, float]:
-    """One map (H', W') and the cells of its category's objects, which must not be all cells or none."""
+def judge_maps(M: Tensor, inside: Tensor) -> dict[str, Tensor]:
+    """Maps (K, H', W'), each of one category, and the cells of its objects, which must not be all cells or none.
+
+    Returns:
+        For each of `JUDGED` a tensor (K,).
+    """
+    M, inside = M.flatten(1), inside.flatten(1)  # (K, P)
+    within, without = torch.where(inside, M, 0.0).sum(1), torch.where(inside, 0.0, M).sum(1)
+    cells = inside.sum(1)
     return {
-        "pointing": float(inside.flatten()[m.argmax()]),  # the highest cell is inside
-        "energy": float(m[inside].sum() / m.sum().clamp(min=1e-12)),  # what part of the map is
-        "area": float(inside.float().mean()),  # chance, for both
-        "brighter": float(m[inside].mean() > m[~inside].mean()),  # 0: the map is inverted
+        "pointing": inside.gather(1, M.argmax(1, keepdim=True))[:, 0].float(),  # the highest cell is inside
+        "energy": within / M.sum(1).clamp(min=1e-12),  # what part of the map is
+        "area": inside.float().mean(1),  # chance, for both
+        "brighter": (within / cells > without / (M.shape[1] - cells)).float(),  # 0: the map is inverted
     }
+
+
+def cells_of_objects(dataset: MultiLabelDataset, grid: tuple[int, int]) -> Tensor:
+    """`cells_inside` for every present category of every image, in this order: (K, H', W')."""
+    key = dataset.digest(), grid
+    if key not in _cells:
+        found = []
+        for n, y in enumerate(dataset.targets):
+            with Image.open(dataset.path(n)) as image:
+                size = image.height, image.width
+            objects = dataset.boxes(n)
+            for c in (y == 1).nonzero().flatten().tolist():
+                found.append(cells_inside([box for k, box in objects if k == c], size, grid))
+        _cells[key] = torch.stack(found) if found else torch.zeros(0, *grid, dtype=torch.bool)
+    return _cells[key]
+
+
+_cells: dict[tuple[str, tuple[int, int]], Tensor] = {}  # the same for every model, and slow to read
 
 
 @torch.no_grad()
@@ -63,27 +88,24 @@ def localisation(model: Any, batches: Iterable[tuple[Tensor, Tensor]], dataset: 
         InputError: the data set has no boxes.
     """
     model.eval()
-    found: list[list[dict[str, float]]] = [[] for _ in dataset.classes]
-    n = 0
+    maps, categories = [], []
     for X, targets in batches:
         M = model.explain_features(X).maps  # (B, C, H', W')
         if M is None:
             return {}
-        for maps, y in zip(M, targets, strict=True):
-            with Image.open(dataset.path(n)) as image:
-                size = image.height, image.width
-            objects = dataset.boxes(n)
-            for c in (y == 1).nonzero().flatten().tolist():
-                inside = cells_inside([box for k, box in objects if k == c], size, maps.shape[1:])
-                if inside.any() and not inside.all():
-                    found[c].append(judge_map(maps[c], inside))
-            n += 1
-    together = [row for rows in found for row in rows]
-    if not together:
+        n, c = (targets == 1).nonzero(as_tuple=True)
+        maps.append(M[n, c])  # (number present, H', W')
+        categories.append(c)
+    M, c = torch.cat(maps), torch.cat(categories)
+    inside = cells_of_objects(dataset, (M.shape[1], M.shape[2]))
+    cells = inside.flatten(1).sum(1)
+    judged = (cells > 0) & (cells < inside[0].numel()) if len(inside) else cells > 0
+    if not judged.any():
         return {}
+    values, c = judge_maps(M[judged], inside[judged]), c[judged]
 
-    def mean(rows: list[dict[str, float]], name: str) -> float | None:
-        return sum(row[name] for row in rows) / len(rows) if rows else None
+    def by_category(value: Tensor) -> list[float | None]:
+        return [value[c == k].mean().item() if (c == k).any() else None for k in range(len(dataset.classes))]
 
-    by_category = {name: [mean(rows, name) for rows in found] for name in JUDGED}
-    return {**{name: mean(together, name) for name in JUDGED}, "maps": len(together), "by_category": by_category}
+    means: dict[str, Any] = {name: value.mean().item() for name, value in values.items()}
+    return means | {"maps": len(c), "by_category": {name: by_category(value) for name, value in values.items()}}

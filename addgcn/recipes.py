@@ -83,6 +83,7 @@ class Recipe:
     channels_last: bool = True  # the faster layout of images in memory
     workers: int = 4  # processes that decode images
     evaluate_every: int = 1  # epochs
+    limit: int = 0  # > 0: train on only so many images, drawn by the seed
     holdout: float = 0.0  # > 0: evaluate on this part of the training split, which is then not trained on
     seed: int = 0  # of weights, order and augmentation
 
@@ -97,7 +98,7 @@ class Recipe:
         for name in at_least_one:
             if (value := getattr(self, name)) is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, not {value}.")
-        for name in ("lr", "lr_trunk", "momentum", "weight_decay", "warmup", "clip", "workers", "seed"):
+        for name in ("lr", "lr_trunk", "momentum", "weight_decay", "warmup", "clip", "workers", "limit", "seed"):
             if not 0 <= getattr(self, name) < 3.4e38:  # the largest float32; also catches NaN
                 raise InputError(f"{name} must be a number from 0 on, but is {getattr(self, name)}.")
         if self.seed >= 2**23:  # seeds of single images are made from it, see SeededItems

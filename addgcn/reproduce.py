@@ -19,7 +19,7 @@ from .experiments import Job, Records, missing, root_of, run_all
 from .recipes import RECIPES, Recipe
 
 HELD_OUT = 0.2  # of the training split, to choose the learning rate on
-RATE_SEEDS = 2  # runs for each candidate
+RATE_SEEDS = {"heads": 2, "full": 1}  # runs for each candidate
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class Row:
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     paper: str | None = None
+    train_split: str | None = None  # where it is not the one that the literature trains on
 
 
 GAP = Row("ResNet, GAP", {"model": "gap"}, "ResNet-101")
 GMP = Row("ResNet, GMP", {"model": "gmp"})
 SAM = Row("SAM, no graph", {"graph": "none"})
+IDENTITY = Row("identity, two layers", {"graph": "I-I"})
 S_D = Row("S→D", {"graph": "S-D"}, "S→D")
+PRINCIPAL = [GAP, SAM, IDENTITY, Row("S", {"graph": "S"}), Row("D", {"graph": "D"}), Row("S→D")]
 PEERS = [
     GAP,
     GMP,
@@ -59,7 +62,7 @@ TABLES: dict[str, list[Row]] = {
         GMP,
         SAM,
         Row("identity, one layer", {"graph": "I"}),
-        Row("identity, two layers", {"graph": "I-I"}),
+        IDENTITY,
         Row("S", {"graph": "S"}, "S"),
         Row("D", {"graph": "D"}, "D"),
         Row("P (add)", {"graph": "P-add"}, "P (add)"),
@@ -81,6 +84,7 @@ TABLES: dict[str, list[Row]] = {
     ],
     "figure3": [
         Row("Conv, no graph", {"representation": "conv", "graph": "none"}),
+        Row("Conv, identity", {"representation": "conv", "graph": "I-I"}),
         Row("Conv, S→D", {"representation": "conv"}),
         SAM,
         Row("SAM, S→D"),
@@ -88,10 +92,14 @@ TABLES: dict[str, list[Row]] = {
     "figure4": [GAP, GMP, SAM, Row("GAP→cls", {"maps": "gap-cls"}), Row("GMP→cls", {"maps": "gmp-cls"}), Row("S→D")],
     "figure5": DYNAMIC,
     "controls": [SAM, *DYNAMIC],  # of the paper's claims: A_d exchanged in trained models, one score alone
+    "train-flat": [replace(row, train_split="train-flat") for row in PRINCIPAL],  # no context can be learnt
+    "few-images": [replace(row, settings={**row.settings, "limit": 500}) for row in PRINCIPAL],
+    "random-trunk": [replace(row, settings={**row.settings, "weights": None}) for row in PRINCIPAL],
+    "attend": [Row("mean", {"attend": "mean"}), Row("sum", {"attend": "sum"})],  # eq. 1's sum over the positions
 }
 WIRINGS = ("paper", "released")
 
-# Learning rates to choose from: as many for every row. The released recipe's for real data, tenfold about it.
+# The learning rates that every row begins with. Where the best is at the edge, the next on the ladder is tried too.
 RATES = {
     "scenes": {
         "gap": (0.1, 0.3, 1.0),
@@ -100,8 +108,9 @@ RATES = {
         "ssgrl": (0.03, 0.1, 0.3),
         "addgcn": (0.003, 0.01, 0.03),
     },
-    "photographs": dict.fromkeys(("gap", "gmp", "mlgcn", "ssgrl", "addgcn"), (0.01, 0.05, 0.25)),
+    "photographs": dict.fromkeys(("gap", "gmp", "mlgcn", "ssgrl", "addgcn"), (0.01, 0.03, 0.1)),
 }
+LADDER = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -116,12 +125,17 @@ class Plan:
     seeds: int = 5
     draws: int = 1
     backbone: str | None = None
+    only: tuple[str, ...] = ()  # rows by name; empty: all
 
     def __post_init__(self) -> None:
         check_name("table or figure", self.name, TABLES)
         check_name("regime", self.regime, ("heads", "full"))
         check_name("wiring", self.wiring, (*WIRINGS, "both"))
         check_name("data set", self.data, EVAL_SPLIT)
+        for row in self.only:
+            check_name(f"row of {self.name}", row, [row.name for row in TABLES[self.name]])
+        if self.data != "scenes" and any(row.train_split for row in TABLES[self.name]):
+            raise InputError(f"{self.name} needs the scenes: no other data has such a training split.")
         if self.seeds < 1 or self.draws < 1:
             raise InputError(f"seeds ({self.seeds}) and draws ({self.draws}) must be at least 1.")
         if self.draws > 1 and (self.data != "scenes" or self.root is not None):
@@ -143,50 +157,67 @@ class Plan:
         """Every row in every wiring asked for, and its recipe but for the learning rate. Baselines have no wiring."""
         wirings = WIRINGS if self.wiring == "both" else (self.wiring,)
         for row in TABLES[self.name]:
+            if self.only and row.name not in self.only:
+                continue
             baseline = "model" in row.settings
             for wiring in WIRINGS[:1] if baseline else wirings:
                 yield row, replace(self.base, wiring=wiring, **row.settings)
 
-    def candidates(self, recipe: Recipe) -> list[Recipe]:
-        """The same recipe with each learning rate to choose from, on a part of the training split."""
-        rates = RATES["scenes" if self.data == "scenes" else "photographs"][recipe.model]
-        return [replace(recipe, lr=lr, holdout=HELD_OUT) for lr in rates]
-
-    def trials(self) -> list[Job]:
-        """The runs that the learning rates are chosen by."""
-        found = [c for _, recipe in self.rows() for c in self.candidates(recipe)]
-        return [self.job(replace(c, seed=s), 0) for c in found for s in range(RATE_SEEDS)]
+    def trials(self, done: Records) -> list[Job]:
+        """The runs that the learning rates are chosen by, as far as they can be told from those that were done."""
+        return [
+            job
+            for row, recipe in self.rows()
+            for lr in self.rates(row, recipe, done)
+            for job in self.held_out(row, recipe, lr)
+        ]
 
     def finals(self, done: Records) -> list[Job]:
         """The runs that count, at the rates that were chosen."""
-        return [job for _, recipe in self.rows() for job in self.runs_of(recipe, done)]
+        return [job for row, recipe in self.rows() for job in self.runs_of(row, recipe, done)]
 
-    def runs_of(self, recipe: Recipe, done: Records) -> list[Job]:
+    def runs_of(self, row: Row, recipe: Recipe, done: Records) -> list[Job]:
         """The runs of one row."""
-        recipe = self.chosen(recipe, done)
-        return [self.job(replace(recipe, seed=s), d) for d in range(self.draws) for s in range(self.seeds)]
+        recipe = self.chosen(row, recipe, done)
+        return [self.job(row, replace(recipe, seed=s), d) for d in range(self.draws) for s in range(self.seeds)]
 
-    def job(self, recipe: Recipe, draw: int) -> Job:
-        return Job(recipe, self.data, None if self.root is None else str(self.root), draw)
+    def held_out(self, row: Row, recipe: Recipe, lr: float) -> list[Job]:
+        """The runs that one learning rate is judged by, on a part of the training split."""
+        seeds = range(RATE_SEEDS[self.regime])
+        return [self.job(row, replace(recipe, lr=lr, holdout=HELD_OUT, seed=s), 0) for s in seeds]
 
-    def chosen(self, recipe: Recipe, done: Records) -> Recipe:
-        """The recipe at the rate with the best mean mAP on the held-out images. A run that diverged counts as 0."""
-        best, rate = -1.0, recipe.lr
-        for candidate in self.candidates(recipe):
-            runs = [done.get(self.job(replace(candidate, seed=s), 0)) for s in range(RATE_SEEDS)]
-            mean = statistics.mean(held_out(run) for run in runs)
-            if mean > best:
-                best, rate = mean, candidate.lr
-        return replace(recipe, lr=rate)
+    def rates(self, row: Row, recipe: Recipe, done: Records) -> list[float]:
+        """The learning rates to be tried: those to begin with; and outwards of the best, while it is at the edge."""
+        found = list(RATES["scenes" if self.data == "scenes" else "photographs"][recipe.model])
+        while all(done.get(job) for lr in found for job in self.held_out(row, recipe, lr)):
+            best = self.best(row, recipe, found, done)
+            further = [r for r in LADDER if r > best][:1] if best == found[-1] else []
+            further = [r for r in LADDER if r < best][-1:] if best == found[0] else further
+            if not further:
+                break
+            found = sorted(found + further)
+        return found
+
+    def best(self, row: Row, recipe: Recipe, rates: list[float], done: Records) -> float:
+        """The rate with the best mean mAP on the held-out images; of equals the first."""
+        return max(rates, key=lambda lr: statistics.mean(held_out(done.get(j)) for j in self.held_out(row, recipe, lr)))
+
+    def chosen(self, row: Row, recipe: Recipe, done: Records) -> Recipe:
+        """The recipe at the best of its rates."""
+        return replace(recipe, lr=self.best(row, recipe, self.rates(row, recipe, done), done))
+
+    def job(self, row: Row, recipe: Recipe, draw: int) -> Job:
+        return Job(recipe, self.data, None if self.root is None else str(self.root), draw, row.train_split)
 
 
 def held_out(run: dict[str, Any] | None) -> float:
+    """A run's mAP on its held-out images; 0 where it diverged."""
     return 0.0 if run is None or run["failed"] else run["metrics"]["holdout"]["mAP"]
 
 
 def estimate(plan: Plan, done: Records, processes: int) -> str:
     """What there is to do, and how long it may take by the runs that were done."""
-    trials = missing(plan.trials(), done)
+    trials = missing(plan.trials(done), done)
     finals = missing(plan.finals(done), done)
     times = [done.seconds(job) for job in (*trials, *finals)]
     known = [seconds for seconds in times if seconds is not None]
@@ -206,10 +237,8 @@ def reproduce(plan: Plan, out: str | Path, processes: int = 2) -> Records:
         InputError: the data cannot be read, or the records cannot be written. What was measured is kept.
     """
     done = Records(out)
-    for stage in (plan.trials, lambda: plan.finals(done)):
-        waiting = missing(stage(), done)
-        if waiting:
-            for job in {job.draw: job for job in waiting}.values():
-                root_of(job)  # draws the scenes, before several processes ask for them
-            run_all(waiting, done, processes)
+    while waiting := missing(plan.trials(done), done) or missing(plan.finals(done), done):
+        for job in {job.draw: job for job in waiting}.values():
+            root_of(job)  # draws the scenes, before several processes ask for them
+        run_all(waiting, done, processes)
     return done

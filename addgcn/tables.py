@@ -8,18 +8,24 @@ is, and nothing of other data.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from scipy import stats
+from torch.utils.flop_counter import FlopCounterMode
 
 from .controls import SWAPS
 from .errors import InputError
 from .experiments import TEST_SPLITS, Records
 from .localisation import JUDGED
+from .peers import Peer
+from .recipes import Recipe
 from .records import paper, write_text
-from .reproduce import TABLES, Plan
+from .reproduce import Plan
 
 METRICS = ("mAP", "OF1", "CF1")
 OTHERS = {  # of the figures and controls; the last in percent, the first two as fractions
@@ -49,7 +55,7 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
     """
     runs = {}
     for row, recipe in plan.rows():
-        jobs = plan.runs_of(recipe, done)
+        jobs = plan.runs_of(row, recipe, done)
         found = [done.get(job) for job in jobs]
         if None in found:
             raise InputError(f"{found.count(None)} of {len(jobs)} runs of {row.name!r} are not in {done.path} yet.")
@@ -57,9 +63,10 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
     printed = {line["method"]: line for line in paper(plan.name)} if plan.name.startswith("table") else {}
     columns = PRINTED.get(plan.name, BOTH) if printed else {}
     lines = []
+    last = list(plan.rows())[-1][0].name
     for row, recipe in plan.rows():
         mine = runs[row.name, recipe.wiring]
-        reference = runs.get((TABLES[plan.name][-1].name, recipe.wiring), mine)
+        reference = runs.get((last, recipe.wiring), mine)
         good = [run for run in mine if run["failed"] is None]
         for split in TEST_SPLITS.get(plan.data, sorted({s for run in good for s in run["metrics"]})):
             for metric in OTHERS.get(plan.name, METRICS):
@@ -82,10 +89,26 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
                     "diverged": len(mine) - len(good),
                     "lr": mine[0]["recipe"]["lr"],
                     "head_parameters": good[0]["head_parameters"] if good else None,
+                    "head_multiply_adds": multiply_adds(recipe, len(good[0]["metrics"][split]["AP"])) if good else None,
                     "seconds": math.fsum(run["duration_s"] for run in good) / max(1, len(good)),
                 }
                 lines.append(line)
     return pd.DataFrame(lines)
+
+
+@cache
+def multiply_adds(recipe: Recipe, num_classes: int) -> int:
+    """Of the head alone, for one image: the products of its convolutions and matrices, each with its sum."""
+    model = replace(recipe, weights=None).build(num_classes)
+    if isinstance(model, Peer):
+        model.fit_counts(torch.ones(num_classes, num_classes), torch.ones(num_classes))
+    model.eval()
+    size = recipe.test_size or recipe.size
+    with torch.no_grad():
+        X = model.backbone(torch.zeros(1, 3, size, size))  # (1, D, H', W')
+        with FlopCounterMode(display=False) as counter:
+            model.from_features(X)
+    return counter.get_total_flops() // 2
 
 
 def values_of(runs: list[dict[str, Any]], split: str, metric: str) -> dict[tuple[int, int], float]:
@@ -117,6 +140,9 @@ def show(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
             line[f"difference, {cell['split']}"] = with_interval(cell["difference"], cell["difference_half"], sign=True)
         line["runs"] = str(first["runs"]) + (f" ({first['diverged']} diverged)" if first["diverged"] else "")
         line["head's parameters"] = "" if pd.isna(first["head_parameters"]) else f"{int(first['head_parameters']):,}"
+        line["head's multiply-adds, million"] = (
+            "" if pd.isna(first["head_multiply_adds"]) else f"{first['head_multiply_adds'] / 1e6:.2f}"
+        )
         line["seconds"] = f"{first['seconds']:.0f}"
         lines.append(line)
     return pd.DataFrame(lines)

@@ -12,7 +12,7 @@ from torch import Tensor
 from addgcn import ADDGCN
 from addgcn.baselines import GAP
 from addgcn.data import load
-from addgcn.localisation import JUDGED, cells_inside, judge_map, localisation
+from addgcn.localisation import JUDGED, cells_inside, judge_maps, localisation
 from addgcn.model import Explanation
 
 
@@ -32,10 +32,12 @@ def test_two_boxes_are_joined():
 
 def test_a_map_by_hand():
     inside = torch.tensor([[True, False], [False, False]])
-    good = judge_map(torch.tensor([[0.6, 0.2], [0.1, 0.1]]), inside)
-    assert good == pytest.approx({"pointing": 1.0, "energy": 0.6, "area": 0.25, "brighter": 1.0})
-    bad = judge_map(torch.tensor([[0.1, 0.2], [0.6, 0.1]]), inside)
-    assert bad == pytest.approx({"pointing": 0.0, "energy": 0.1, "area": 0.25, "brighter": 0.0})
+    good, bad = torch.tensor([[0.6, 0.2], [0.1, 0.1]]), torch.tensor([[0.1, 0.2], [0.6, 0.1]])
+    found = judge_maps(torch.stack([good, bad]), torch.stack([inside, inside]))
+    expected = {"pointing": [1.0, 0.0], "energy": [0.6, 0.1], "area": [0.25, 0.25], "brighter": [1.0, 0.0]}
+    assert {name: value.tolist() for name, value in found.items()} == pytest.approx(
+        {name: pytest.approx(value) for name, value in expected.items()}
+    )
 
 
 class Oracle:

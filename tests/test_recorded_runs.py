@@ -38,7 +38,7 @@ def test_every_run_of_the_table_is_there(done: Records, table: str):
 
 @pytest.mark.parametrize("table", RECORDED)
 def test_rates_were_chosen_on_held_out_images_alone(done: Records, table: str):
-    for job in Plan(table, seeds=SEEDS).trials():
+    for job in Plan(table, seeds=SEEDS).trials(done):
         trial = done.get(job)
         assert trial is not None
         assert trial["failed"] or list(trial["metrics"]) == ["holdout"]
@@ -46,9 +46,9 @@ def test_rates_were_chosen_on_held_out_images_alone(done: Records, table: str):
 
 @pytest.mark.parametrize("settings", [{"model": "gap"}, {"graph": "S-D"}])
 def test_a_run_done_again_from_its_record_falls_where_it_fell(done: Records, settings: dict[str, str]):
-    row = next(r for row, r in Plan("table4").rows() if row.settings == settings)
     plan = Plan("table4", seeds=SEEDS)
-    jobs = plan.runs_of(row, done)
+    row, recipe = next((row, recipe) for row, recipe in plan.rows() if row.settings == settings)
+    jobs = plan.runs_of(row, recipe, done)
     recorded = [done.get(job) for job in jobs]
     first = recorded[0]
     assert first is not None

@@ -20,7 +20,7 @@ from addgcn.experiments import Job, Records, missing
 from addgcn.recipes import RECIPES, Recipe
 from addgcn.records import paper
 from addgcn.reproduce import TABLES, Plan, estimate
-from addgcn.tables import interval, markdown, measured, show, write_tables
+from addgcn.tables import interval, markdown, measured, multiply_adds, show, write_tables
 
 RATES = (0.003, 0.01, 0.03)
 
@@ -28,7 +28,7 @@ RATES = (0.003, 0.01, 0.03)
 def fake(job: Job, mAP: float, failed: str | None = None) -> dict[str, Any]:
     """What a run would leave, with a made-up mAP."""
     splits = ["holdout"] if job.recipe.holdout else ["id", "ood", "bg"]
-    metrics = {split: {"mAP": mAP, "OF1": mAP / 2, "CF1": mAP / 4} for split in splits}
+    metrics = {split: {"mAP": mAP, "OF1": mAP / 2, "CF1": mAP / 4, "AP": [mAP] * 3} for split in splits}
     maps = {split: {"pointing": 0.5, "energy": 0.25, "area": 0.2, "brighter": mAP / 100} for split in splits}
     controls = {split: {"s": mAP, **({"row": 0.6} if job.recipe.graph == "D" else {})} for split in splits}
     run = {"recipe": job.recipe.as_dict(), "data": {"name": job.data}, "draw": job.draw, "failed": failed}
@@ -43,14 +43,14 @@ def fake(job: Job, mAP: float, failed: str | None = None) -> dict[str, Any]:
 def value(job: Job) -> float:
     """Best at lr 0.01 on the held-out images; on the test splits it grows with the seed, and S→D has 2 less."""
     if job.recipe.holdout:
-        return {0.003: 50.0, 0.01: 60.0, 0.03: 55.0}.get(job.recipe.lr, 40.0)
+        return 60.0 - 10 * abs(math.log10(job.recipe.lr / 0.01))
     return 80.0 + job.recipe.seed - 2.0 * (job.recipe.graph == "S-D")
 
 
 def filled(plan: Plan, folder: Path) -> Records:
     done = Records(folder)
-    for jobs in (plan.trials, lambda: plan.finals(done)):
-        for job in missing(jobs(), done):
+    while jobs := missing(plan.trials(done), done) or missing(plan.finals(done), done):
+        for job in jobs:
             done.add(fake(job, value(job)))
     return done
 
@@ -73,11 +73,21 @@ def test_every_row_builds_with_its_settings():
             assert sum(p.numel() for p in model.parameters()) > 0
 
 
-def test_every_row_has_as_many_candidates_and_none_sees_a_test_split():
+def test_every_row_begins_with_as_many_rates_and_none_sees_a_test_split(tmp_path: Path):
     plan = Plan("table4", seeds=2)
-    trials = plan.trials()
-    assert len(trials) == len(list(plan.rows())) * len(RATES) * reproduce.RATE_SEEDS
+    trials = plan.trials(Records(tmp_path))
+    assert len(trials) == len(list(plan.rows())) * len(RATES) * reproduce.RATE_SEEDS["heads"]
     assert all(job.recipe.holdout == reproduce.HELD_OUT for job in trials)
+
+
+@pytest.mark.parametrize(("best", "tried"), [(0.01, 3), (0.1, 5), (0.0003, 6), (100.0, 9)])
+def test_rates_beyond_the_edge_are_tried_while_it_is_the_best(tmp_path: Path, best: float, tried: int):
+    plan, done = Plan("table5", wiring="paper", seeds=1, only=("Sum",)), Records(tmp_path)
+    while waiting := missing(plan.trials(done), done):
+        for job in waiting:
+            done.add(fake(job, 60.0 - abs(math.log10(job.recipe.lr / best))))
+    assert len(done.runs) == tried * reproduce.RATE_SEEDS["heads"]
+    assert {job.recipe.lr for job in plan.finals(done)} == {min(best, reproduce.LADDER[-1])}
 
 
 def test_the_best_rate_on_held_out_images_is_taken(tmp_path: Path):
@@ -91,9 +101,10 @@ def test_the_best_rate_on_held_out_images_is_taken(tmp_path: Path):
 
 def test_a_rate_that_diverged_is_not_taken(tmp_path: Path):
     plan, done = Plan("table5", wiring="paper", seeds=1), Records(tmp_path)
-    for job in plan.trials():
-        good = job.recipe.lr == 0.003
-        done.add(fake(job, 1.0) if good else fake(job, 0.0, "the loss is nan"))
+    while jobs := missing(plan.trials(done), done):
+        for job in jobs:
+            good = job.recipe.lr == 0.003
+            done.add(fake(job, 1.0) if good else fake(job, 0.0, "the loss is nan"))
     assert {job.recipe.lr for job in plan.finals(done)} == {0.003}
 
 
@@ -101,7 +112,7 @@ def test_nothing_is_done_twice(tmp_path: Path):
     plan = Plan("table4", seeds=1)
     done = filled(plan, tmp_path)
     again = Records(tmp_path)  # as read from the file
-    assert missing(plan.trials(), again) == missing(plan.finals(again), again) == []
+    assert missing(plan.trials(again), again) == missing(plan.finals(again), again) == []
     assert len(again.runs) == len(done.runs)
     more = Plan("table4", seeds=3)
     assert len(missing(more.finals(again), again)) == 2 * len(list(plan.rows()))
@@ -193,7 +204,7 @@ def test_figures_take_their_numbers_from_maps_and_controls(tmp_path: Path):
 
 def test_diverged_runs_are_counted_and_missing_ones_refused(tmp_path: Path):
     plan, done = Plan("table5", wiring="paper", seeds=3), Records(tmp_path)
-    for job in plan.trials():
+    for job in plan.trials(done):
         done.add(fake(job, value(job)))
     finals = plan.finals(done)
     for job in finals[:-1]:
@@ -212,6 +223,8 @@ def test_diverged_runs_are_counted_and_missing_ones_refused(tmp_path: Path):
         ({"name": "table44"}, "Did you mean 'table4'"),
         ({"name": "table4", "regime": "head"}, "Did you mean 'heads'"),
         ({"name": "table4", "data": "coco2041"}, "Did you mean 'coco20"),
+        ({"name": "table4", "only": ("S->D",)}, "Did you mean 'S→D'"),
+        ({"name": "train-flat", "data": "coco2014"}, "needs the scenes"),
         ({"name": "table4", "seeds": 0}, "at least 1"),
         ({"name": "table4", "draws": 2, "data": "voc2007"}, "only the scenes"),
     ],
@@ -227,7 +240,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Recipe:
     small = replace(RECIPES["scenes-heads"], weights=None, dim=8, size=32, epochs=1, batch_size=16)
     monkeypatch.setitem(RECIPES, "scenes-heads", small)
     monkeypatch.setitem(TABLES, "table6", TABLES["table6"][1:])
-    monkeypatch.setattr(reproduce, "RATE_SEEDS", 1)
+    monkeypatch.setitem(reproduce.RATE_SEEDS, "heads", 1)
+    monkeypatch.setattr(reproduce, "LADDER", RATES)
 
     def here(jobs: list[Job], done: Records, processes: int) -> None:
         for job in jobs:
@@ -260,6 +274,28 @@ def test_runs_and_their_records(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "reproduce.jsonl", "table6.csv", "table6.md", "table6.html"
     }  # fmt: skip
+
+
+def test_another_training_split_is_another_run(quick: Recipe, scenes_small: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("ADDGCN_CACHE", str(tmp_path / "cache"))
+    done = Records(tmp_path)
+    jobs = [Job(replace(quick, limit=16), "scenes", str(scenes_small), 0, split) for split in (None, "train-flat")]
+    for job in jobs:
+        assert done.get(job) is None
+        done.add(experiments.run(job))
+    found = [Records(tmp_path).get(job) for job in jobs]
+    assert [run["data"]["train"]["split"] for run in found if run] == ["train", "train-flat"]
+    assert [run["data"]["train"]["images"] for run in found if run] == [16, 16]
+    assert all(set(run["sizes"]) == {"48", "96"} for run in found if run)
+    assert found[0] != found[1]
+
+
+def test_multiply_adds_by_hand():
+    recipe = replace(RECIPES["scenes-heads"], model="gap")
+    assert multiply_adds(recipe, 18) == 96 * 18  # a linear layer on the pooled features
+    sam = replace(recipe, model="addgcn", graph="none", dim=4)  # on 8 x 8 positions
+    X_to_M, X_to_V, V = 64 * 96 * 18, 64 * 96 * 4, 18 * 64 * 4  # the readout multiplies entry by entry: not counted
+    assert multiply_adds(sam, 18) == X_to_M + X_to_V + V
 
 
 def test_the_other_splits_are_judged_as_evaluate_does(
