@@ -44,8 +44,9 @@ def unpack(path: Path, root: Path, take: Sequence[str]) -> tuple[int, int]:
         if not taken:
             raise InputError(f"{path} holds nothing that begins with {' or '.join(take)}: it is another archive.")
         size = sum(entry.size for entry in taken)
-        check_space(root, size, f"to unpack {path.name}")
-        with tqdm(total=size, desc=f"unpack {path.name}", unit="B", unit_scale=True, mininterval=1.0) as bar:
+        what = f"unpack {path.name.removesuffix('.part')}"
+        check_space(root, size, f"to {what}")
+        with tqdm(total=size, desc=what, unit="B", unit_scale=True, mininterval=1.0) as bar:
             for entry in taken:
                 _write(entry, path, root)
                 bar.update(entry.size)
@@ -92,6 +93,9 @@ def _entries(path: Path, root: Path) -> Iterator[list[Entry]]:
         else:
             with tarfile.open(path, "r:") as tar:
                 members = tar.getmembers()
+                # tarfile takes a missing or a damaged header for the end; the true end is a block of zeros.
+                if tar.fileobj is not None and tar.fileobj.seek(tar.offset) and tar.fileobj.read(512) != bytes(512):
+                    raise tarfile.ReadError("it has no end")
                 for member in members:
                     _check(path, root, member.name, member.isreg() or member.isdir())
                     if hasattr(tarfile, "data_filter"):  # Python 3.11.4 on; it looks at more, mode and owner too

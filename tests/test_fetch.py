@@ -1,0 +1,680 @@
+"""Fetching data: whole, broken, wrong, hostile; from a server on this machine that does all of it on purpose."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.server
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import tarfile
+import threading
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from folders import coco_content, write_coco, write_image, write_voc
+from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+from addgcn.data import DATASETS, archives, download, fetch, load, unpack
+from addgcn.data.archives import SOURCES, Archive, Source
+from addgcn.errors import InputError
+
+TRAINVAL, TEST = "VOCtrainval_06-Nov-2007.tar", "VOCtest_06-Nov-2007.tar"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as the first part of the address says, for instance /broken/NAME."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server: Any = self.server
+        _, manner, name = self.path.split("/")
+        asked = self.headers.get("Range")
+        server.asked.append((manner, name, asked))
+        times = sum(one[:2] == (manner, name) for one in server.asked)
+        self.close_connection = True
+        if name not in server.files or manner == "missing":
+            return self.send_error(404)
+        if manner == "busy" and times < 3:
+            return self.send_error(503)
+        body: bytes = server.files[name]
+        if manner == "other":
+            body = bytes(reversed(body))
+        if manner == "longer":
+            body += b"more"
+        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and manner != "rangeless" else 0
+        self.send_response(206 if start else 200)
+        if start:
+            first = start - 5 if manner == "elsewhere" else start
+            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+        if manner != "lengthless":
+            self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        rest = body[start:]
+        if (manner in ("broken", "rangeless", "elsewhere") and times == 1) or manner == "crumbling":
+            rest = rest[: max(1, len(rest) // 2)]
+        if manner in ("silent", "trickling"):
+            self.wfile.write(rest[:100])
+            for byte in rest[100:140]:
+                server.stopped.wait(0.05 if manner == "trickling" else 2)
+                if server.stopped.is_set():
+                    return None
+                self.wfile.write(bytes([byte]))
+        self.wfile.write(rest)
+        return None
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False
+
+    def handle_error(self, *args: Any) -> None:  # the other side hung up, as some tests want it to
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(download, "PAUSE", 0.001)
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Server(("127.0.0.1", 0), Handler) as running:
+        running.files, running.asked, running.stopped = {}, [], threading.Event()  # type: ignore[attr-defined]
+        running.at = f"http://127.0.0.1:{running.server_address[1]}"  # type: ignore[attr-defined]
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.stopped.set()  # type: ignore[attr-defined]
+        running.shutdown()
+        thread.join()
+
+
+def tar_of(folder: Path, part: Callable[[str], bool] = lambda name: True) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in sorted(folder.rglob("*")):
+            name = str(path.relative_to(folder))
+            if path.is_file() and part(name):
+                tar.add(path, name)
+    return buffer.getvalue()
+
+
+def zip_of(folder: Path, part: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path in sorted((folder / part).rglob("*")):
+            zipped.write(path, str(path.relative_to(folder)))
+    return buffer.getvalue()
+
+
+def at(server: Any, official: Archive, content: bytes, *manners: str) -> Archive:
+    """An archive like an official one, with other content, on the test's server."""
+    server.files[official.name] = content
+    method = "sha256" if official.hash is None else official.hash.partition(":")[0]
+    digest = hashlib.new(method, content, usedforsecurity=False).hexdigest()
+    urls = tuple(f"{server.at}/{manner}/{official.name}" for manner in manners)
+    return replace(official, size=len(content), hash=f"{method}:{digest}", urls=urls)
+
+
+@pytest.fixture
+def voc(server: Any, tmp_path: Path) -> Callable[..., dict[str, Source]]:
+    """VOC 2007 with four images for training and one for testing, from two archives; and things not to unpack."""
+    write_voc(tmp_path / "made", xml=True)
+    write_image(tmp_path / "made/VOCdevkit/VOC2007/SegmentationClass/000001.png")
+    is_test = re.compile("_test|/test|000003").search
+    contents = (
+        tar_of(tmp_path / "made", lambda name: not is_test(name)),
+        tar_of(tmp_path / "made", lambda name: bool(is_test(name))),
+    )
+
+    def source(*manners: str) -> dict[str, Source]:
+        official = SOURCES["voc2007"].archives
+        pair = tuple(at(server, one, content, *manners) for one, content in zip(official, contents, strict=True))
+        counts = {"train": (2, None), "val": (2, None), "trainval": (4, None), "test": (1, None)}
+        return {"voc2007": Source(pair, counts)}
+
+    return source
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def check_fetched(root: Path, made: Path) -> None:
+    """All that the loaders read is there, byte for byte, and nothing else but the manifest."""
+    expected = {name: data for name, data in tree(made).items() if "Segmentation" not in name}
+    found = tree(root)
+    assert found.pop("fetched.json")
+    assert found == expected
+    assert load("voc2007", "trainval", root)[3][0].size == (8, 6)
+
+
+# --- what is known of the official archives
+
+
+def test_official_archives() -> None:
+    """Against torchvision's table of VOC, and the arithmetic that must hold."""
+    known = {entry["url"].rpartition("/")[2]: entry for entry in DATASET_YEAR_DICT.values()}
+    assert set(SOURCES) == set(DATASETS) - {"scenes"}
+    for name, source in SOURCES.items():
+        assert set(source.counts) == set(DATASETS[name])
+        for archive in source.archives:
+            if archive is archives.VOC2012_TEST:
+                assert archive.urls == ()
+                continue
+            method, _, digest = str(archive.hash).partition(":")
+            assert re.fullmatch("[0-9a-f]+", digest)
+            assert len(digest) == 2 * hashlib.new(method, usedforsecurity=False).digest_size
+            assert len(archive.urls) >= 2
+            assert all(url.endswith("/" + archive.name) for url in archive.urls)
+            if name.startswith("voc"):
+                assert digest == known[archive.name]["md5"]
+                assert archive.urls[0] == known[archive.name]["url"]
+                assert archive.size % 512 == 0  # of a tar's blocks
+                assert all(part.startswith(f"VOCdevkit/VOC{name[3:]}/") for part in archive.take)
+    for name in ("voc2007", "voc2012"):
+        counts = SOURCES[name].counts
+        assert counts["train"][0] + counts["val"][0] == counts["trainval"][0]
+    assert sum(counts[0] for counts in SOURCES["coco2014"].counts.values()) == 123_287
+    assert sum(counts[0] for counts in SOURCES["coco2017"].counts.values()) == 123_287  # the same images, split anew
+
+
+# --- the way it should go
+
+
+def test_whole(server: Any, voc: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root = tmp_path / "data"
+    entries = fetch.fetch("voc2007", root, sources=voc("whole"))
+    check_fetched(root, tmp_path / "made")
+    assert [one[1:] for one in server.asked] == [(TRAINVAL, None), (TEST, None)]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "0.0 GB to download in 2 archives"
+    assert said[1:] == [
+        f"voc2007 {split}: {n} images" for split, n in zip(DATASETS["voc2007"], (2, 2, 4, 1), strict=True)
+    ]
+    assert entries == json.loads((root / "fetched.json").read_text())["archives"]
+    assert entries[TRAINVAL]["from"] == f"{server.at}/whole/{TRAINVAL}"
+    assert entries[TRAINVAL]["files"] == 4 * 2 + 3 * 3 - 1  # images, XML; lists and class files of train and val
+    # again: nothing is asked for
+    server.asked.clear()
+    assert fetch.fetch("voc2007", root, sources=voc("whole")) == entries
+    assert server.asked == []
+
+
+def test_coco(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    made, root = tmp_path / "made", tmp_path / "data"
+    for stem in ("train2017", "val2017"):
+        write_coco(made, stem)
+    (made / "annotations" / "captions_val2017.json").write_text("{}")
+    parts = zip(SOURCES["coco2017"].archives, ("annotations", "train2017", "val2017"), strict=True)
+    source = Source(
+        tuple(at(server, official, zip_of(made, part), "whole") for official, part in parts),
+        {"train": (3, 2), "val": (3, 2)},  # of three images, one has no label
+    )
+    fetch.fetch("coco2017", root, keep_archives=True, sources={"coco2017": source})
+    assert "coco2017 val: 3 images, 2 with a label" in capsys.readouterr().out
+    found = tree(root)
+    assert "annotations/captions_val2017.json" not in found
+    for official in source.archives:
+        assert found.pop(official.name) == server.files[official.name]
+    assert found.pop("fetched.json")
+    assert found == {name: data for name, data in tree(made).items() if "captions" not in name}
+
+
+def test_two_sets_in_one_root(server: Any, voc: Callable, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    write_coco(tmp_path / "coco", "train2017")
+    write_coco(tmp_path / "coco", "val2017")
+    parts = zip(SOURCES["coco2017"].archives, ("annotations", "train2017", "val2017"), strict=True)
+    both = tuple(at(server, official, zip_of(tmp_path / "coco", part), "whole") for official, part in parts)
+    fetch.fetch("coco2017", root, sources={"coco2017": Source(both, {"train": (3, 2)})})
+    server.asked.clear()
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    assert server.asked == []
+
+
+# --- servers that fail
+
+
+def test_missing_then_mirror(server: Any, voc: Callable, tmp_path: Path) -> None:
+    entries = fetch.fetch("voc2007", tmp_path / "data", sources=voc("missing", "whole"))
+    check_fetched(tmp_path / "data", tmp_path / "made")
+    assert [manner for manner, *_ in server.asked] == ["missing", "whole"] * 2
+    assert "/whole/" in entries[TEST]["from"]
+
+
+def test_no_server_then_mirror(server: Any, voc: Callable, tmp_path: Path) -> None:
+    source = voc("whole")["voc2007"]
+    nowhere = "http://127.0.0.1:9/"  # the port that answers nothing
+    pair = tuple(replace(one, urls=(nowhere + one.name, *one.urls)) for one in source.archives)
+    fetch.fetch("voc2007", tmp_path / "data", sources={"voc2007": replace(source, archives=pair)})
+    check_fetched(tmp_path / "data", tmp_path / "made")
+
+
+def test_no_mirror_left(server: Any, voc: Callable, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"HTTP 404.*has [0-9,]+ bytes, the official archive.*--from"):
+        fetch.fetch("voc2007", tmp_path / "data", sources=voc("missing", "longer"))
+    assert len(server.asked) == 2  # neither is asked twice
+    assert tree(tmp_path / "data") == {}
+
+
+@pytest.mark.parametrize("manner", ["broken", "rangeless", "elsewhere", "busy", "lengthless", "crumbling"])
+def test_servers_that_stumble(server: Any, voc: Callable, tmp_path: Path, manner: str) -> None:
+    """Half of the file, then nothing; Range ignored or misread; 503; no Content-Length; half of the rest each time."""
+    sources = voc(manner, "whole") if manner == "elsewhere" else voc(manner)
+    if manner == "elsewhere":
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / f"{TEST}.part").write_bytes(server.files[TEST][:1000])
+    fetch.fetch("voc2007", tmp_path / "data", sources=sources)
+    check_fetched(tmp_path / "data", tmp_path / "made")
+    size = len(server.files[TEST])
+    ranges = [asked for _, name, asked in server.asked if name == TEST]
+    expected = {
+        "broken": [None, f"bytes={size // 2}-"],
+        "rangeless": [None, f"bytes={size // 2}-"],
+        "elsewhere": ["bytes=1000-"] * 2,  # the mirror's is not glued to what does not fit
+        "busy": [None] * 3,
+        "lengthless": [None],
+    }
+    assert ranges == expected.get(manner, ranges)
+    if manner == "crumbling":
+        assert len(ranges) > download.ROUNDS  # each brought something, so it is not given up
+
+
+@pytest.mark.parametrize("manner", ["silent", "trickling"])
+def test_slow_server(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.2)
+    began = time.monotonic()
+    fetch.fetch("voc2007", tmp_path / "data", sources=voc(manner, "whole"))
+    check_fetched(tmp_path / "data", tmp_path / "made")
+    assert time.monotonic() - began < 5
+    _, name, asked = server.asked[1]
+    assert name == TRAINVAL
+    assert asked is not None  # the mirror goes on where the slow one was left
+    assert 100 <= int(asked.removeprefix("bytes=").removesuffix("-")) < 150
+
+
+def test_dead_server(server: Any, voc: Callable, tmp_path: Path) -> None:
+    server.files.clear()
+    sources = voc("silent")
+    server.files = dict.fromkeys(server.files, b"")
+    with pytest.raises(InputError, match="0 bytes, the official archive"):
+        fetch.fetch("voc2007", tmp_path / "data", sources=sources)
+
+
+def test_wrong_hash(server: Any, voc: Callable, tmp_path: Path) -> None:
+    entries = fetch.fetch("voc2007", tmp_path / "data", sources=voc("other", "whole"))
+    check_fetched(tmp_path / "data", tmp_path / "made")
+    assert "/whole/" in entries[TEST]["from"]
+    with pytest.raises(InputError, match="another hash than the official archive"):
+        fetch.fetch("voc2007", tmp_path / "again", sources=voc("other"))
+    assert tree(tmp_path / "again") == {}
+
+
+# --- broken off, and taken up again
+
+
+def test_pieces_that_do_not_fit(server: Any, voc: Callable, tmp_path: Path) -> None:
+    """What is there is from another file: the hash says so, and the file is fetched from its beginning."""
+    root = tmp_path / "data"
+    root.mkdir()
+    sources = voc("whole")
+    (root / f"{TRAINVAL}.part").write_bytes(b"x" * 1000)
+    (root / f"{TEST}.part").write_bytes(b"x" * (len(server.files[TEST]) + 1))  # longer than it can be
+    fetch.fetch("voc2007", root, sources=sources)
+    check_fetched(root, tmp_path / "made")
+    assert [one[1:] for one in server.asked] == [(TRAINVAL, "bytes=1000-"), (TRAINVAL, None), (TEST, None)]
+
+
+def test_interrupted_download(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after 3,000 bytes; the next run asks for the rest alone."""
+    root = tmp_path / "data"
+    sources, write, come = voc("whole"), download._write, []
+
+    def stop(file: Any, block: bytes, part: Path) -> None:
+        write(file, block[: 3000 - sum(come)], part)
+        come.append(len(block))
+        if sum(come) >= 3000:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "_write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fetch.fetch("voc2007", root, sources=sources)
+    monkeypatch.setattr(download, "_write", write)
+    assert (root / f"{TRAINVAL}.part").stat().st_size == 3000
+    server.asked.clear()
+    fetch.fetch("voc2007", root, sources=sources)
+    assert server.asked[0] == ("whole", TRAINVAL, "bytes=3000-")
+    check_fetched(root, tmp_path / "made")
+
+
+def test_interrupted_unpacking(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle of the tenth file: no half file, and nothing is asked for again."""
+    root, copy, files = tmp_path / "data", unpack._copy, []
+
+    def stop(entry: unpack.Entry, file: Any) -> None:
+        files.append(entry.name)
+        if len(files) == 10:
+            file.write(b"half")
+            raise KeyboardInterrupt
+        copy(entry, file)
+
+    monkeypatch.setattr(unpack, "_copy", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fetch.fetch("voc2007", root, sources=voc("whole"))
+    monkeypatch.setattr(unpack, "_copy", copy)
+    made = tree(tmp_path / "made")
+    left = tree(root)
+    assert left.pop(f"{TRAINVAL}.part")
+    assert len(left) == 9
+    assert all(made[name] == data for name, data in left.items())
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    assert [one[1] for one in server.asked] == [TRAINVAL, TEST]
+    check_fetched(root, tmp_path / "made")
+
+
+# --- disks that fail
+
+
+def test_disk_full_in_download(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, sources, real = tmp_path / "data", voc("whole"), open
+
+    class Full(io.FileIO):
+        def write(self, block: Any) -> int:
+            if self.tell() >= 2000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(bytes(block)[:1000])  # and it takes less than it is given
+
+    def opened(path: Any, mode: str = "r", *args: Any, **more: Any) -> Any:
+        return Full(path, mode) if str(path).endswith(".part") and mode in ("ab", "wb") else real(path, mode, *args)
+
+    monkeypatch.setattr(download, "open", opened, raising=False)
+    with pytest.raises(InputError, match=r"VOCtrainval.*\.part: No space left.*what has come is kept"):
+        fetch.fetch("voc2007", root, sources=sources)
+    assert (root / f"{TRAINVAL}.part").stat().st_size == 2000
+    monkeypatch.delattr(download, "open")
+    fetch.fetch("voc2007", root, sources=sources)
+    assert server.asked[1] == ("whole", TRAINVAL, "bytes=2000-")
+    check_fetched(root, tmp_path / "made")
+
+
+def test_disk_full_in_unpacking(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, replace_file = tmp_path / "data", os.replace
+
+    def full(source: Any, target: Any) -> None:
+        if str(target).endswith("000004.jpg"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(InputError, match=r"000004\.jpg: No space left on device"):
+        fetch.fetch("voc2007", root, sources=voc("whole"))
+    monkeypatch.setattr(os, "replace", replace_file)
+    assert not list(root.rglob("*.unfinished"))
+    server.asked.clear()
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    assert [one[1] for one in server.asked] == [TEST]
+    check_fetched(root, tmp_path / "made")
+
+
+def test_too_little_space(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted before anything is asked for: both archives unpacked, and the larger of the two (or both, if kept)."""
+    sources = voc("whole")
+    sizes = [archive.size for archive in sources["voc2007"].archives]
+    free = sum(sizes) + max(sizes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(InputError, match=r"GB free, and .* GB are needed for the archives and their content"):
+        fetch.fetch("voc2007", tmp_path / "data", keep_archives=True, sources=sources)
+    assert server.asked == []
+    fetch.fetch("voc2007", tmp_path / "data", sources=sources)
+    check_fetched(tmp_path / "data", tmp_path / "made")
+
+
+def test_folder_that_cannot_be_written(
+    server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = voc("whole")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write in .*file/data: Not a directory.*--root"):
+        fetch.fetch("voc2007", tmp_path / "file" / "data", sources=sources)
+
+    def refuse(**where: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(fetch.tempfile, "TemporaryFile", refuse)  # as a read-only folder does, but for root
+    with pytest.raises(InputError, match=r"cannot write in .*data: Permission denied"):
+        fetch.fetch("voc2007", tmp_path / "data", sources=sources)
+    assert server.asked == []
+
+
+# --- hostile archives
+
+
+def hostile_tar(path: Path, name: str, **fields: Any) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for entry, more in (("VOCdevkit/a.jpg", {}), (name, fields)):
+            info = tarfile.TarInfo(entry)
+            data = b"content"
+            info.size = len(data) if not more else 0
+            for field, value in more.items():
+                setattr(info, field, value)
+            tar.addfile(info, io.BytesIO(data[: info.size]))
+    return path
+
+
+def hostile_zip(path: Path, name: str, mode: int = stat.S_IFREG | 0o644) -> Path:
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("VOCdevkit/a.jpg", b"content")
+        info = zipfile.ZipInfo(name)
+        info.external_attr = mode << 16
+        zipped.writestr(info, b"../../outside")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize(
+    "name",
+    ["../outside", "VOCdevkit/../../outside", "/tmp/outside", "VOCdevkit\\..\\..\\outside", "C:outside", "linked/x"],
+)
+def test_entries_outside(tmp_path: Path, kind: str, name: str) -> None:
+    root = tmp_path / "a" / "data"
+    root.mkdir(parents=True)
+    (root / "linked").symlink_to(tmp_path)  # put there by someone else; archives cannot
+    path = hostile_tar(tmp_path / "x.tar", name) if kind == "tar" else hostile_zip(tmp_path / "x.zip", name)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"x\.(tar|zip): the entry .* would lie outside") as error:
+        unpack.unpack(path, root, ("",))
+    assert repr(name) in str(error.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_in_a_tar(tmp_path: Path, kind: bytes) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    path = hostile_tar(tmp_path / "x.tar", "VOCdevkit/link", type=kind, linkname="VOCdevkit/a.jpg")
+    with pytest.raises(InputError, match="'VOCdevkit/link' is a link or a device"):
+        unpack.unpack(path, root, ("VOCdevkit",))
+    assert tree(root) == {}
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_links_in_a_zip(tmp_path: Path, kind: int) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    path = hostile_zip(tmp_path / "x.zip", "VOCdevkit/link", kind | 0o777)
+    with pytest.raises(InputError, match="'VOCdevkit/link' is a link or a device"):
+        unpack.unpack(path, root, ("VOCdevkit",))
+    assert tree(root) == {}
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_damaged_archives(tmp_path: Path, kind: str) -> None:
+    """Without a hash, truncation and changed bytes (a zip's CRC) still show."""
+    write_voc(tmp_path / "made")
+    whole = tar_of(tmp_path / "made") if kind == "tar" else zip_of(tmp_path / "made", "VOCdevkit")
+    path, root = tmp_path / f"x.{kind}", tmp_path / "data"
+    root.mkdir()
+    damaged = [whole[: len(whole) // 2], b"", b"<html>moved</html>" * 100]
+    if kind == "zip":
+        path.write_bytes(whole)
+        with zipfile.ZipFile(path) as zipped:
+            first = next(info for info in zipped.infolist() if info.compress_size > 20)
+        place = first.header_offset + 30 + len(first.filename) + first.compress_size // 2
+        damaged.append(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    else:  # cut between two files, and in the middle of one
+        starts = [n for n in range(512, len(whole), 512) if whole[n + 257 : n + 262] == b"ustar"]
+        damaged += [whole[: starts[5]], whole[: starts[5] + 600], whole[: starts[5]] + b"x" * 5000]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=rf"x\.{kind} is damaged or truncated"):
+            unpack.unpack(path, root, ("VOCdevkit/",))
+        assert not download.is_right(path, Archive("x", 1, None, (), ()), root)
+        assert not list(root.rglob("*.unfinished"))
+    path.write_bytes(whole)
+    assert download.is_right(path, Archive("x", 1, None, (), ()), root)
+    with pytest.raises(InputError, match="holds nothing that begins with train2014/"):
+        unpack.unpack(path, root, ("train2014/",))
+
+
+# --- archives that one has
+
+
+@pytest.mark.parametrize("given", ["files", "folder", "renamed", "in root"])
+def test_from(server: Any, voc: Callable, tmp_path: Path, given: str) -> None:
+    sources, mine, root = voc("whole"), tmp_path / "mine", tmp_path / "data"
+    place = root if given == "in root" else mine
+    place.mkdir()
+    names = {name: ("renamed" + name[:5] if given == "renamed" else name) for name in (TRAINVAL, TEST)}
+    paths = [place / new for new in names.values()]
+    for path, name in zip(paths, names, strict=True):
+        path.write_bytes(server.files[name])
+    fetch.fetch("voc2007", root, {"folder": [mine], "in root": []}.get(given, paths), sources=sources)
+    assert server.asked == []
+    assert all(path.exists() for path in paths)  # one's own archives stay
+    if given == "in root":
+        for path in paths:
+            path.unlink()
+    check_fetched(root, tmp_path / "made")
+
+
+def test_from_has_one_of_two(server: Any, voc: Callable, tmp_path: Path) -> None:
+    sources = voc("whole")
+    (tmp_path / TEST).write_bytes(server.files[TEST])
+    entries = fetch.fetch("voc2007", tmp_path / "data", [tmp_path / TEST], sources=sources)
+    assert [one[1] for one in server.asked] == [TRAINVAL]
+    assert entries[TEST]["from"] == str(tmp_path / TEST)
+    check_fetched(tmp_path / "data", tmp_path / "made")
+
+
+def test_from_wrong(server: Any, voc: Callable, tmp_path: Path) -> None:
+    sources, root = voc("whole"), tmp_path / "data"
+    mine = tmp_path / TRAINVAL
+    mine.write_bytes(server.files[TRAINVAL][:-512])
+    with pytest.raises(InputError, match=rf"{TRAINVAL} is not the official {TRAINVAL}: it has [\d,]+ bytes of"):
+        fetch.fetch("voc2007", root, [mine], sources=sources)
+    mine.write_bytes(server.files[TRAINVAL][:-512] + b"x" * 512)
+    with pytest.raises(InputError, match="or other content"):
+        fetch.fetch("voc2007", root, [mine], sources=sources)
+    with pytest.raises(InputError, match=f"holds none of the archives: {TRAINVAL}"):
+        fetch.fetch("voc2007", root, [tmp_path / "made"], sources=sources)
+    with pytest.raises(InputError, match="there is no such file or folder"):
+        fetch.fetch("voc2007", root, [tmp_path / "absent"], sources=sources)
+    assert tree(root) == {}
+    assert server.asked == []
+
+
+# --- manifest, and what is there without one
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"archives": 3}', '{"archives": {"a": 1}}', "\x00\xff"])
+def test_damaged_manifest(server: Any, voc: Callable, tmp_path: Path, capsys: pytest.CaptureFixture, text: str) -> None:
+    """The data are whole, so nothing is fetched again."""
+    root = tmp_path / "data"
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    (root / "fetched.json").write_bytes(text.encode("latin-1"))
+    server.asked.clear()
+    capsys.readouterr()
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    assert server.asked == []
+    said = capsys.readouterr().out
+    assert "fetched.json is damaged" in said
+    assert f"{root} holds voc2007 already" in said
+
+
+def test_unpacked_by_hand(server: Any, voc: Callable, tmp_path: Path) -> None:
+    fetch.fetch("voc2007", tmp_path / "made", sources=voc("whole"))
+    assert server.asked == []
+
+
+def test_images_lost_later(server: Any, voc: Callable, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    (root / "VOCdevkit/VOC2007/JPEGImages/000003.jpg").unlink()
+    with pytest.raises(InputError, match=r"half-unpacked: 1 of 1 images missing.* The same command fetches"):
+        fetch.fetch("voc2007", root, sources=voc("whole"))
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    check_fetched(root, tmp_path / "made")
+
+
+def test_other_counts(server: Any, voc: Callable, tmp_path: Path) -> None:
+    source = voc("whole")["voc2007"]
+    with pytest.raises(InputError, match="voc2007 train has 2 images, 2 of them with a label; it should have 3"):
+        fetch.fetch("voc2007", tmp_path / "data", sources={"voc2007": replace(source, counts={"train": (3, None)})})
+
+
+# --- VOC 2012, whose test images come by hand
+
+
+def test_voc2012(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root, base = tmp_path / "data", tmp_path / "made/VOCdevkit/VOC2012"
+    write_voc(tmp_path / "made").rename(base)
+    main = base / "ImageSets/Main"
+    for path in main.glob("*_test.txt"):
+        path.unlink()
+    is_test = re.compile("/test|000003").search
+    official, by_hand = SOURCES["voc2012"].archives
+    archive = at(server, official, tar_of(tmp_path / "made", lambda name: not is_test(name)), "whole")
+    counts = {"train": (2, None), "val": (2, None), "trainval": (4, None), "test": (1, None)}
+    sources = {"voc2012": Source((archive, by_hand), counts)}
+    fetch.fetch("voc2012", root, sources=sources)
+    said = capsys.readouterr().out
+    assert "voc2012 trainval: 4 images" in said
+    assert "voc2012 test: not there" in said
+    assert "register at http://host.robots.ox.ac.uk:8080" in said
+    mine = tmp_path / "VOC2012test.tar"
+    mine.write_bytes(tar_of(tmp_path / "made", lambda name: bool(is_test(name)))[:-9000])
+    with pytest.raises(InputError, match=r"VOC2012test\.tar is not the official VOC2012test\.tar"):
+        fetch.fetch("voc2012", root, [mine], sources=sources)
+    mine.write_bytes(tar_of(tmp_path / "made", lambda name: bool(is_test(name))))
+    server.asked.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fetch.fetch("voc2012", root, [mine], sources=sources)
+        fetch.fetch("voc2012", root, sources=sources)
+    assert server.asked == []
+    assert "voc2012 test: 1 images" in capsys.readouterr().out
+    assert tree(root / "VOCdevkit") == tree(tmp_path / "made/VOCdevkit")
+
+
+def test_names_and_coco_content() -> None:
+    with pytest.raises(InputError, match=r"unknown data set to fetch 'voc07'. Did you mean 'voc2007'"):
+        fetch.fetch("voc07", "nowhere")
+    assert not Path("nowhere").exists()
+    labelled = {one["image_id"] for one in coco_content()["annotations"]}
+    assert len(coco_content()["images"]) - len(labelled) == 1  # what test_coco counts on
