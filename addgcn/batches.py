@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
-from .data import MultiLabelDataset, check_same_classes, load
+from .data import MultiLabelDataset, check_labelled, check_same_classes, load
 from .data.transforms import eval_transform, train_transform
 from .errors import InputError
 from .features import cached_features
@@ -54,17 +54,20 @@ def open_data(
     `recipe.limit` leaves that many images to train on, or all, if there are fewer.
 
     Raises:
-        InputError: no such data or split, other classes in the second, or a holdout beside a split of its own.
+        InputError: no such data or split, one without labels, other classes in the second, or a holdout beside a
+            split of its own.
     """
     if recipe.holdout > 0 and eval_split is not None:
         raise InputError(f"holdout={recipe.holdout} evaluates on a part of the training split, not on {eval_split!r}.")
     train_set = load(data, train_split or TRAIN_SPLIT.get(data, "train"), root)
+    check_labelled(train_set)
     if recipe.holdout > 0:
         order = np.random.default_rng([recipe.seed, 1]).permutation(len(train_set))
         cut = min(max(1, round(recipe.holdout * len(train_set))), len(train_set) - 1)
         rest, held_out = sorted(order[cut:].tolist()), sorted(order[:cut].tolist())
         return limited(train_set.subset(rest), recipe), train_set.subset(held_out, split="holdout")
     eval_set = load(data, eval_split or EVAL_SPLIT.get(data, "val"), root)
+    check_labelled(eval_set)
     check_same_classes(train_set, eval_set)
     return limited(train_set, recipe), eval_set
 

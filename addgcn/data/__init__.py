@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from addgcn.data.base import MultiLabelDataset, check_same_classes, class_permutation
+from addgcn.data.base import MultiLabelDataset, check_labelled, check_same_classes, class_permutation
 from addgcn.data.coco import COCO_CLASSES, read_coco
 from addgcn.data.images import open_image
 from addgcn.data.voc import VOC_CLASSES, is_voc, read_voc
@@ -22,6 +22,7 @@ __all__ = [
     "VOC_CLASSES",
     "MultiLabelDataset",
     "cache_dir",
+    "check_labelled",
     "check_same_classes",
     "class_permutation",
     "load",

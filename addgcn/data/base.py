@@ -147,6 +147,21 @@ def check_same_classes(a: MultiLabelDataset, b: MultiLabelDataset) -> None:
     )
 
 
+def check_labelled(dataset: MultiLabelDataset) -> None:
+    """Make sure that there is something to learn or to measure: a target that is not -1.
+
+    Raises:
+        InputError: there is none, as in VOC 2012's test split.
+    """
+    if bool((dataset.targets != -1).any()):
+        return
+    raise InputError(
+        f"the labels of {dataset.name} {dataset.split} are not known: all targets are -1. It can be neither trained nor"
+        " evaluated on; name another split. Scores on VOC 2012's test split come from its evaluation server: see"
+        " addgcn submit."
+    )
+
+
 def read_text(path: Path, what: str) -> str:
     """The text of a file that should be there.
 
