@@ -175,6 +175,38 @@ class Convert:
 
 
 @dataclass
+class Export:
+    """Write a trained model as one file for use without this library: ONNX, or a program of torch.export.
+
+    The input is `images` (B, 3, H, W), normalised as in training; the outputs are scores, s_m, s_r, maps and A_d, as
+    far as the model has them. They are compared with the model's own before the file is kept.
+    """
+
+    run_folder: Positional[Path]
+    """The run folder, or a folder written by save_pretrained."""
+    out: Path
+    """The file to write, ending in .onnx or .pt2."""
+    to: Literal["onnx", "torch"] = "onnx"
+    """onnx: for ONNX Runtime and others; needs the extra export. torch: for PyTorch without this library."""
+    size: int | None = None
+    """Pixels of the square images to try it with; other sizes work too. By default the recipe's test_size."""
+
+    def run(self) -> None:
+        from .evaluate import size_of
+        from .export import INSTALL, export
+        from .pretrained import load_model
+
+        model = load_model(self.run_folder)
+        done = export(model, self.out, self.to, self.size or size_of(self.run_folder))
+        print(f"{done.path}: {done.path.stat().st_size / 1e6:.1f} MB, {', '.join(done.outputs)}")
+        print("  any number of images" + (", of any size" if done.any_size else "; this variant: of this size only"))
+        if done.difference is None:
+            print(f"  not compared with the model: onnxruntime is not installed ({INSTALL})")
+        else:
+            print(f"  compared with the model: the outputs differ by {done.difference:.1g} at most")
+
+
+@dataclass
 class Scenes:
     """Write the drawn scenes as a genuine COCO or VOC folder."""
 

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from .batches import EVAL_SPLIT, open_data, start_accelerator
-from .data import MultiLabelDataset, load, open_image
+from .calibration import calibrate
+from .data import MultiLabelDataset, check_labelled, load, open_image
 from .data.transforms import eval_transform
 from .errors import InputError
 from .pretrained import load_model, read_config
@@ -37,6 +38,7 @@ def evaluate_run(
     *,
     sizes: Sequence[int] = (),
     flip: bool = False,
+    calibrate_on: str | None = None,
 ) -> dict[str, Any]:
     """Metrics of the model in a run folder on a split; the record, and the scores beside the model.
 
@@ -45,9 +47,13 @@ def evaluate_run(
     Args:
         sizes, flip: test-time averaging, see `addgcn.views.AveragedViews`: several sizes in the place of the one,
             and each image's mirror image beside it. What is written then has "averaged" in its name.
+        calibrate_on: also fit a temperature and thresholds, see `addgcn.calibration.calibrate`, on this part of the
+            data: "holdout", what the run held out of its training images, or another split. The split evaluated is
+            then by default the one that results are reported on, which can never be the one to calibrate on.
 
     Raises:
-        InputError: no model, no data, or a model with other classes than the data.
+        InputError: no model, no data, or a model with other classes than the data; or a part to calibrate on that
+            the model was trained on, or that is evaluated.
     """
     if size is not None and sizes:
         raise InputError("give --size for one size or --sizes to average over several, not both.")
@@ -55,7 +61,10 @@ def evaluate_run(
     check_at_least_one(size=min(sizes), batch_size=batch_size)
     folder = Path(folder)
     model = load_model(folder)
-    dataset = open_split(folder, split, data, root)
+    if calibrate_on is None:
+        dataset, part = open_split(folder, split, data, root), None
+    else:
+        dataset, part = open_parts(folder, split, calibrate_on, data, root)
     check_classes(model.classes, dataset.classes, folder)
 
     accelerator = start_accelerator()
@@ -64,6 +73,10 @@ def evaluate_run(
     scores, targets = score_split(model, dataset, sizes, batch_size, workers, accelerator)
     seconds = time.time() - began
     metrics = compute_metrics(scores, targets, dataset.classes, mode)
+    calibration = None
+    if part is not None:
+        held_out = score_split(model, part, sizes, batch_size, workers, accelerator)
+        calibration = {"on": describe(part), **calibrate(held_out, (scores, targets), dataset.classes)}
     record: dict[str, Any] = make_record(
         "evaluate",
         run=record_of(folder),
@@ -76,6 +89,7 @@ def evaluate_run(
         classes=list(dataset.classes),
         metrics=metrics.as_dict(),
         per_class=per_class(scores, targets),
+        **({} if calibration is None else {"calibration": calibration}),
     )
     if accelerator.is_main_process and folder.is_dir():
         name = dataset.split + ("_averaged" if flip or len(sizes) > 1 else "")
@@ -181,7 +195,7 @@ def open_split(folder: Path, split: str | None, data: str | None, root: str | Pa
     """The split to evaluate on. What is None is as the run in `folder` had it.
 
     Raises:
-        InputError: neither the run nor the caller says which data.
+        InputError: neither the run nor the caller says which data, or it has no labels.
     """
     if (folder / "run.json").is_file():
         recipe, source = read_run(folder)
@@ -192,7 +206,45 @@ def open_split(folder: Path, split: str | None, data: str | None, root: str | Pa
             split = split or source["eval_split"]
     if data is None:
         raise InputError(f"{folder} does not say what it was trained on: name the data, for instance --data coco2014.")
-    return load(data, split or EVAL_SPLIT.get(data, "val"), root)
+    dataset = load(data, split or EVAL_SPLIT.get(data, "val"), root)
+    check_labelled(dataset)
+    return dataset
+
+
+def open_parts(
+    folder: Path, split: str | None, calibrate_on: str, data: str | None, root: str | Path | None
+) -> tuple[MultiLabelDataset, MultiLabelDataset]:
+    """The split to report on, and the part of the data to calibrate on, which must be neither it nor trained on.
+
+    Raises:
+        InputError: it is; or it is the split that results are reported on, or there is nothing held out.
+    """
+    if not (folder / "run.json").is_file():
+        raise InputError(f"{folder} does not say what the model was trained on, so nothing is known to be held out.")
+    recipe, source = read_run(folder)
+    if data is not None and data != source["name"]:
+        raise InputError(f"calibrate on the data that the run was trained on: {source['name']}, not {data}.")
+    data, root = source["name"], root or source["root"]
+    reported = EVAL_SPLIT.get(data, "val")
+    dataset = load(data, split or reported, root)
+    if calibrate_on in (dataset.split, reported):
+        raise InputError(
+            f"{calibrate_on} is what results are reported on: what is fitted there flatters itself. Calibrate on "
+            "another split, or train with --holdout 0.1 and calibrate on 'holdout'."
+        )
+    trained_on, held_out = open_data(recipe, data, root, source["train_split"], source["eval_split"])
+    if calibrate_on != "holdout":
+        held_out = load(data, calibrate_on, root)
+    elif not recipe.holdout:
+        raise InputError(f"the run in {folder} held nothing out: train with --holdout 0.1, or name another split.")
+    for what, other in (("trained on", trained_on), ("to be judged by", dataset)):
+        shared = {other.path(i) for i in range(len(other))} & {held_out.path(i) for i in range(len(held_out))}
+        if shared:
+            raise InputError(
+                f"{len(shared)} of the {len(held_out)} images of {calibrate_on!r} are among those that the model is "
+                f"{what}: calibrate on others, for instance by training with --holdout 0.1."
+            )
+    return dataset, held_out
 
 
 def size_of(folder: Path) -> int:
