@@ -1,4 +1,4 @@
-"""The command line: train | evaluate | predict | reproduce | convert | scenes.
+"""The command line: train | evaluate | predict | reproduce | bias | convert | export | fetch | submit | scenes.
 
 Bad input ends with a message that says what is wrong and what to do, and exit code 2.
 """
@@ -13,7 +13,8 @@ from typing import Any
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from .commands import Convert, Evaluate, Predict, Reproduce, Scenes, is_first_process, show_metrics
+from .commands import Bias, Convert, Evaluate, Export, Predict, Reproduce, Scenes, is_first_process, show_metrics
+from .commands_data import Fetch, Submit
 from .errors import InputError, check_name
 from .recipes import RECIPES, Recipe
 
@@ -58,7 +59,11 @@ COMMANDS = {
     "evaluate": Evaluate,
     "predict": Predict,
     "reproduce": Reproduce,
+    "bias": Bias,
     "convert": Convert,
+    "export": Export,
+    "fetch": Fetch,
+    "submit": Submit,
     "scenes": Scenes,
 }
 
@@ -113,7 +118,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"addgcn: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("addgcn: stopped. A training run goes on with --resume.", file=sys.stderr)
+        print("addgcn: stopped. A training run goes on with --resume, fetch with the same command.", file=sys.stderr)
         sys.exit(130)
 
 
