@@ -15,6 +15,7 @@ from tyro.conf import OmitArgPrefixes
 
 from .commands import Bias, Convert, Evaluate, Export, Predict, Reproduce, Scenes, is_first_process, show_metrics
 from .commands_data import Fetch, Submit
+from .commands_files import Convert, Export
 from .errors import InputError, check_name
 from .recipes import RECIPES, Recipe
 
@@ -37,17 +38,18 @@ class Train:
     eval_split: str | None = None
     """By default what the literature evaluates on; for the scenes, id."""
     recipe: str = "scenes"
-    """The recipe whose settings are the defaults below: paper, released, scenes or scenes-heads."""
+    """The recipe whose settings are the defaults below: paper, released, adamw, colab, scenes or scenes-heads."""
     resume: bool = False
     """Go on from the last checkpoint in the run folder, with the settings and data it was begun with."""
+    init_from: str | None = None
+    """Start from the weights of this model (a run folder, or a name on the hub), which may have other classes."""
     settings: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
 
     def run(self) -> None:
         from .train import train
 
-        record = train(
-            self.settings, self.data, self.out, self.root, self.train_split, self.eval_split, resume=self.resume
-        )
+        where = (self.data, self.out, self.root, self.train_split, self.eval_split)
+        record = train(self.settings, *where, resume=self.resume, init_from=self.init_from)
         if is_first_process():
             title = f"{self.data} {record['data']['eval']['split']}, {record['duration_s']:.0f} s"
             show_metrics(record["metrics"], title)
@@ -91,6 +93,7 @@ def parse(argv: list[str]) -> Any:
         data, root, train_split, eval_split = (source[k] for k in ("name", "root", "train_split", "eval_split"))
         root = None if root is None else Path(root)
         defaults = Train(Path(out), data, root, train_split, eval_split, "as begun", settings=settings)
+        defaults.init_from = source["init_from"]
     else:
         name = check_name("recipe", "scenes" if name is None else name, RECIPES)
         defaults = Train(tyro.MISSING, recipe=name, settings=RECIPES[name])

@@ -47,7 +47,7 @@ class Submit:
     out: Path
     """The file to write, NAME.tar.gz."""
     data: Literal["voc2012"] = "voc2012"
-    """The one data set that the server still takes for this task."""
+    """The data set: the layout is that of VOC 2012."""
     competition: Literal[1, 2] = 2
     """1: trained on VOC 2012's trainval images alone. 2: other data too, which weights from ImageNet or COCO are."""
     sizes: tuple[int, ...] = ()

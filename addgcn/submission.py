@@ -147,7 +147,8 @@ def read_submission(path: str | Path, ids: Sequence[str], classes: Sequence[str]
     contents: dict[str, str] = {}
     competitions = set()
     try:
-        with tarfile.open(path, "r:gz") as tar:
+        content = gzip.decompress(path.read_bytes())  # all of it, so that a cut end shows
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             for member in tar.getmembers():
                 if member.isdir():
                     continue

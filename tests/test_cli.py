@@ -145,8 +145,8 @@ def test_every_flag_has_a_text(name: str, capsys: pytest.CaptureFixture) -> None
     names = [field.name for field in fields(COMMANDS[name]) if field.name != "settings"]
     if name == "train":
         names += [field.name for field in fields(Recipe)]
-    positional = {"name", "run_folder", "photos", "checkpoint", "root" if name == "scenes" else "", "out"}
-    for flag in names:
+    positional = {"name", "run_folder", "photos", "checkpoint", "dataset", "root" if name == "scenes" else "", "out"}
+    for flag in ("from" if flag == "given" else flag for flag in names):
         shown = flag.upper() if f"--{flag.replace('_', '-')}" not in flat else f"--{flag.replace('_', '-')}"
         assert shown.startswith("--") or flag in positional
     # in tyro's help, a flag without a text has nothing before its default

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import http.server
 import io
 import json
 import os
 import re
 import shutil
-import stat
-import tarfile
 import threading
 import time
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,114 +20,34 @@ from typing import Any
 
 import pytest
 from folders import coco_content, write_coco, write_image, write_voc
+from mirror import Server, at, tar_of, tree, zip_of
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
+from addgcn.cli import main
 from addgcn.data import DATASETS, archives, download, fetch, load, unpack
-from addgcn.data.archives import SOURCES, Archive, Source
+from addgcn.data.archives import SOURCES, Source
 from addgcn.errors import InputError
 
 TRAINVAL, TEST = "VOCtrainval_06-Nov-2007.tar", "VOCtest_06-Nov-2007.tar"
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as the first part of the address says, for instance /broken/NAME."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        server: Any = self.server
-        _, manner, name = self.path.split("/")
-        asked = self.headers.get("Range")
-        server.asked.append((manner, name, asked))
-        times = sum(one[:2] == (manner, name) for one in server.asked)
-        self.close_connection = True
-        if name not in server.files or manner == "missing":
-            return self.send_error(404)
-        if manner == "busy" and times < 3:
-            return self.send_error(503)
-        body: bytes = server.files[name]
-        if manner == "other":
-            body = bytes(reversed(body))
-        if manner == "longer":
-            body += b"more"
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and manner != "rangeless" else 0
-        self.send_response(206 if start else 200)
-        if start:
-            first = start - 5 if manner == "elsewhere" else start
-            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
-        if manner != "lengthless":
-            self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        rest = body[start:]
-        if (manner in ("broken", "rangeless", "elsewhere") and times == 1) or manner == "crumbling":
-            rest = rest[: max(1, len(rest) // 2)]
-        if manner in ("silent", "trickling"):
-            self.wfile.write(rest[:100])
-            for byte in rest[100:140]:
-                server.stopped.wait(0.05 if manner == "trickling" else 2)
-                if server.stopped.is_set():
-                    return None
-                self.wfile.write(bytes([byte]))
-        self.wfile.write(rest)
-        return None
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = False
-
-    def handle_error(self, *args: Any) -> None:  # the other side hung up, as some tests want it to
-        pass
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(download, "PAUSE", 0.001)
     monkeypatch.setattr(download, "TIMEOUT", 0.3)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with Server(("127.0.0.1", 0), Handler) as running:
-        running.files, running.asked, running.stopped = {}, [], threading.Event()  # type: ignore[attr-defined]
-        running.at = f"http://127.0.0.1:{running.server_address[1]}"  # type: ignore[attr-defined]
+    with Server() as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running
-        running.stopped.set()  # type: ignore[attr-defined]
+        running.stopped.set()
         running.shutdown()
         thread.join()
 
 
-def tar_of(folder: Path, part: Callable[[str], bool] = lambda name: True) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in sorted(folder.rglob("*")):
-            name = str(path.relative_to(folder))
-            if path.is_file() and part(name):
-                tar.add(path, name)
-    return buffer.getvalue()
-
-
-def zip_of(folder: Path, part: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for path in sorted((folder / part).rglob("*")):
-            zipped.write(path, str(path.relative_to(folder)))
-    return buffer.getvalue()
-
-
-def at(server: Any, official: Archive, content: bytes, *manners: str) -> Archive:
-    """An archive like an official one, with other content, on the test's server."""
-    server.files[official.name] = content
-    method = "sha256" if official.hash is None else official.hash.partition(":")[0]
-    digest = hashlib.new(method, content, usedforsecurity=False).hexdigest()
-    urls = tuple(f"{server.at}/{manner}/{official.name}" for manner in manners)
-    return replace(official, size=len(content), hash=f"{method}:{digest}", urls=urls)
-
-
 @pytest.fixture
-def voc(server: Any, tmp_path: Path) -> Callable[..., dict[str, Source]]:
+def voc(server: Server, tmp_path: Path) -> Callable[..., dict[str, Source]]:
     """VOC 2007 with four images for training and one for testing, from two archives; and things not to unpack."""
     write_voc(tmp_path / "made", xml=True)
     write_image(tmp_path / "made/VOCdevkit/VOC2007/SegmentationClass/000001.png")
@@ -148,10 +64,6 @@ def voc(server: Any, tmp_path: Path) -> Callable[..., dict[str, Source]]:
         return {"voc2007": Source(pair, counts)}
 
     return source
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def check_fetched(root: Path, made: Path) -> None:
@@ -196,7 +108,7 @@ def test_official_archives() -> None:
 # --- the way it should go
 
 
-def test_whole(server: Any, voc: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_whole(server: Server, voc: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     root = tmp_path / "data"
     entries = fetch.fetch("voc2007", root, sources=voc("whole"))
     check_fetched(root, tmp_path / "made")
@@ -215,7 +127,7 @@ def test_whole(server: Any, voc: Callable, tmp_path: Path, capsys: pytest.Captur
     assert server.asked == []
 
 
-def test_coco(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_coco(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     made, root = tmp_path / "made", tmp_path / "data"
     for stem in ("train2017", "val2017"):
         write_coco(made, stem)
@@ -235,7 +147,7 @@ def test_coco(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture) -> Non
     assert found == {name: data for name, data in tree(made).items() if "captions" not in name}
 
 
-def test_two_sets_in_one_root(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_two_sets_in_one_root(server: Server, voc: Callable, tmp_path: Path) -> None:
     root = tmp_path / "data"
     fetch.fetch("voc2007", root, sources=voc("whole"))
     write_coco(tmp_path / "coco", "train2017")
@@ -251,14 +163,14 @@ def test_two_sets_in_one_root(server: Any, voc: Callable, tmp_path: Path) -> Non
 # --- servers that fail
 
 
-def test_missing_then_mirror(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_missing_then_mirror(server: Server, voc: Callable, tmp_path: Path) -> None:
     entries = fetch.fetch("voc2007", tmp_path / "data", sources=voc("missing", "whole"))
     check_fetched(tmp_path / "data", tmp_path / "made")
     assert [manner for manner, *_ in server.asked] == ["missing", "whole"] * 2
     assert "/whole/" in entries[TEST]["from"]
 
 
-def test_no_server_then_mirror(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_no_server_then_mirror(server: Server, voc: Callable, tmp_path: Path) -> None:
     source = voc("whole")["voc2007"]
     nowhere = "http://127.0.0.1:9/"  # the port that answers nothing
     pair = tuple(replace(one, urls=(nowhere + one.name, *one.urls)) for one in source.archives)
@@ -266,7 +178,7 @@ def test_no_server_then_mirror(server: Any, voc: Callable, tmp_path: Path) -> No
     check_fetched(tmp_path / "data", tmp_path / "made")
 
 
-def test_no_mirror_left(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_no_mirror_left(server: Server, voc: Callable, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"HTTP 404.*has [0-9,]+ bytes, the official archive.*--from"):
         fetch.fetch("voc2007", tmp_path / "data", sources=voc("missing", "longer"))
     assert len(server.asked) == 2  # neither is asked twice
@@ -274,7 +186,7 @@ def test_no_mirror_left(server: Any, voc: Callable, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("manner", ["broken", "rangeless", "elsewhere", "busy", "lengthless", "crumbling"])
-def test_servers_that_stumble(server: Any, voc: Callable, tmp_path: Path, manner: str) -> None:
+def test_servers_that_stumble(server: Server, voc: Callable, tmp_path: Path, manner: str) -> None:
     """Half of the file, then nothing; Range ignored or misread; 503; no Content-Length; half of the rest each time."""
     sources = voc(manner, "whole") if manner == "elsewhere" else voc(manner)
     if manner == "elsewhere":
@@ -297,7 +209,9 @@ def test_servers_that_stumble(server: Any, voc: Callable, tmp_path: Path, manner
 
 
 @pytest.mark.parametrize("manner", ["silent", "trickling"])
-def test_slow_server(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
+def test_slow_server(
+    server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str
+) -> None:
     monkeypatch.setattr(download, "WINDOW", 0.2)
     began = time.monotonic()
     fetch.fetch("voc2007", tmp_path / "data", sources=voc(manner, "whole"))
@@ -309,7 +223,7 @@ def test_slow_server(server: Any, voc: Callable, tmp_path: Path, monkeypatch: py
     assert 100 <= int(asked.removeprefix("bytes=").removesuffix("-")) < 150
 
 
-def test_dead_server(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_dead_server(server: Server, voc: Callable, tmp_path: Path) -> None:
     server.files.clear()
     sources = voc("silent")
     server.files = dict.fromkeys(server.files, b"")
@@ -317,7 +231,7 @@ def test_dead_server(server: Any, voc: Callable, tmp_path: Path) -> None:
         fetch.fetch("voc2007", tmp_path / "data", sources=sources)
 
 
-def test_wrong_hash(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_wrong_hash(server: Server, voc: Callable, tmp_path: Path) -> None:
     entries = fetch.fetch("voc2007", tmp_path / "data", sources=voc("other", "whole"))
     check_fetched(tmp_path / "data", tmp_path / "made")
     assert "/whole/" in entries[TEST]["from"]
@@ -329,7 +243,7 @@ def test_wrong_hash(server: Any, voc: Callable, tmp_path: Path) -> None:
 # --- broken off, and taken up again
 
 
-def test_pieces_that_do_not_fit(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_pieces_that_do_not_fit(server: Server, voc: Callable, tmp_path: Path) -> None:
     """What is there is from another file: the hash says so, and the file is fetched from its beginning."""
     root = tmp_path / "data"
     root.mkdir()
@@ -341,7 +255,7 @@ def test_pieces_that_do_not_fit(server: Any, voc: Callable, tmp_path: Path) -> N
     assert [one[1:] for one in server.asked] == [(TRAINVAL, "bytes=1000-"), (TRAINVAL, None), (TEST, None)]
 
 
-def test_interrupted_download(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_download(server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after 3,000 bytes; the next run asks for the rest alone."""
     root = tmp_path / "data"
     sources, write, come = voc("whole"), download._write, []
@@ -363,7 +277,7 @@ def test_interrupted_download(server: Any, voc: Callable, tmp_path: Path, monkey
     check_fetched(root, tmp_path / "made")
 
 
-def test_interrupted_unpacking(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_unpacking(server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped in the middle of the tenth file: no half file, and nothing is asked for again."""
     root, copy, files = tmp_path / "data", unpack._copy, []
 
@@ -391,7 +305,7 @@ def test_interrupted_unpacking(server: Any, voc: Callable, tmp_path: Path, monke
 # --- disks that fail
 
 
-def test_disk_full_in_download(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_full_in_download(server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, sources, real = tmp_path / "data", voc("whole"), open
 
     class Full(io.FileIO):
@@ -413,7 +327,7 @@ def test_disk_full_in_download(server: Any, voc: Callable, tmp_path: Path, monke
     check_fetched(root, tmp_path / "made")
 
 
-def test_disk_full_in_unpacking(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_full_in_unpacking(server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, replace_file = tmp_path / "data", os.replace
 
     def full(source: Any, target: Any) -> None:
@@ -432,7 +346,7 @@ def test_disk_full_in_unpacking(server: Any, voc: Callable, tmp_path: Path, monk
     check_fetched(root, tmp_path / "made")
 
 
-def test_too_little_space(server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space(server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted before anything is asked for: both archives unpacked, and the larger of the two (or both, if kept)."""
     sources = voc("whole")
     sizes = [archive.size for archive in sources["voc2007"].archives]
@@ -446,7 +360,7 @@ def test_too_little_space(server: Any, voc: Callable, tmp_path: Path, monkeypatc
 
 
 def test_folder_that_cannot_be_written(
-    server: Any, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = voc("whole")
     (tmp_path / "file").write_text("")
@@ -462,101 +376,11 @@ def test_folder_that_cannot_be_written(
     assert server.asked == []
 
 
-# --- hostile archives
-
-
-def hostile_tar(path: Path, name: str, **fields: Any) -> Path:
-    with tarfile.open(path, "w") as tar:
-        for entry, more in (("VOCdevkit/a.jpg", {}), (name, fields)):
-            info = tarfile.TarInfo(entry)
-            data = b"content"
-            info.size = len(data) if not more else 0
-            for field, value in more.items():
-                setattr(info, field, value)
-            tar.addfile(info, io.BytesIO(data[: info.size]))
-    return path
-
-
-def hostile_zip(path: Path, name: str, mode: int = stat.S_IFREG | 0o644) -> Path:
-    with zipfile.ZipFile(path, "w") as zipped:
-        zipped.writestr("VOCdevkit/a.jpg", b"content")
-        info = zipfile.ZipInfo(name)
-        info.external_attr = mode << 16
-        zipped.writestr(info, b"../../outside")
-    return path
-
-
-@pytest.mark.parametrize("kind", ["tar", "zip"])
-@pytest.mark.parametrize(
-    "name",
-    ["../outside", "VOCdevkit/../../outside", "/tmp/outside", "VOCdevkit\\..\\..\\outside", "C:outside", "linked/x"],
-)
-def test_entries_outside(tmp_path: Path, kind: str, name: str) -> None:
-    root = tmp_path / "a" / "data"
-    root.mkdir(parents=True)
-    (root / "linked").symlink_to(tmp_path)  # put there by someone else; archives cannot
-    path = hostile_tar(tmp_path / "x.tar", name) if kind == "tar" else hostile_zip(tmp_path / "x.zip", name)
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match=r"x\.(tar|zip): the entry .* would lie outside") as error:
-        unpack.unpack(path, root, ("",))
-    assert repr(name) in str(error.value)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_links_in_a_tar(tmp_path: Path, kind: bytes) -> None:
-    root = tmp_path / "data"
-    root.mkdir()
-    path = hostile_tar(tmp_path / "x.tar", "VOCdevkit/link", type=kind, linkname="VOCdevkit/a.jpg")
-    with pytest.raises(InputError, match="'VOCdevkit/link' is a link or a device"):
-        unpack.unpack(path, root, ("VOCdevkit",))
-    assert tree(root) == {}
-
-
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
-def test_links_in_a_zip(tmp_path: Path, kind: int) -> None:
-    root = tmp_path / "data"
-    root.mkdir()
-    path = hostile_zip(tmp_path / "x.zip", "VOCdevkit/link", kind | 0o777)
-    with pytest.raises(InputError, match="'VOCdevkit/link' is a link or a device"):
-        unpack.unpack(path, root, ("VOCdevkit",))
-    assert tree(root) == {}
-
-
-@pytest.mark.parametrize("kind", ["tar", "zip"])
-def test_damaged_archives(tmp_path: Path, kind: str) -> None:
-    """Without a hash, truncation and changed bytes (a zip's CRC) still show."""
-    write_voc(tmp_path / "made")
-    whole = tar_of(tmp_path / "made") if kind == "tar" else zip_of(tmp_path / "made", "VOCdevkit")
-    path, root = tmp_path / f"x.{kind}", tmp_path / "data"
-    root.mkdir()
-    damaged = [whole[: len(whole) // 2], b"", b"<html>moved</html>" * 100]
-    if kind == "zip":
-        path.write_bytes(whole)
-        with zipfile.ZipFile(path) as zipped:
-            first = next(info for info in zipped.infolist() if info.compress_size > 20)
-        place = first.header_offset + 30 + len(first.filename) + first.compress_size // 2
-        damaged.append(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
-    else:  # cut between two files, and in the middle of one
-        starts = [n for n in range(512, len(whole), 512) if whole[n + 257 : n + 262] == b"ustar"]
-        damaged += [whole[: starts[5]], whole[: starts[5] + 600], whole[: starts[5]] + b"x" * 5000]
-    for content in damaged:
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=rf"x\.{kind} is damaged or truncated"):
-            unpack.unpack(path, root, ("VOCdevkit/",))
-        assert not download.is_right(path, Archive("x", 1, None, (), ()), root)
-        assert not list(root.rglob("*.unfinished"))
-    path.write_bytes(whole)
-    assert download.is_right(path, Archive("x", 1, None, (), ()), root)
-    with pytest.raises(InputError, match="holds nothing that begins with train2014/"):
-        unpack.unpack(path, root, ("train2014/",))
-
-
 # --- archives that one has
 
 
 @pytest.mark.parametrize("given", ["files", "folder", "renamed", "in root"])
-def test_from(server: Any, voc: Callable, tmp_path: Path, given: str) -> None:
+def test_from(server: Server, voc: Callable, tmp_path: Path, given: str) -> None:
     sources, mine, root = voc("whole"), tmp_path / "mine", tmp_path / "data"
     place = root if given == "in root" else mine
     place.mkdir()
@@ -573,7 +397,23 @@ def test_from(server: Any, voc: Callable, tmp_path: Path, given: str) -> None:
     check_fetched(root, tmp_path / "made")
 
 
-def test_from_has_one_of_two(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_command(
+    server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setitem(SOURCES, "voc2007", voc("whole")["voc2007"])
+    (tmp_path / TEST).write_bytes(server.files[TEST])
+    where = ["fetch", "voc2007", "--root", str(tmp_path / "data")]
+    main([*where, "--from", str(tmp_path / TEST), "--keep-archives"])
+    assert [one[1] for one in server.asked] == [TRAINVAL]
+    assert (tmp_path / "data" / TRAINVAL).read_bytes() == server.files[TRAINVAL]
+    assert "voc2007 test: 1 images" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        main([*where, "--from", str(tmp_path / "absent")])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("addgcn: ")
+
+
+def test_from_has_one_of_two(server: Server, voc: Callable, tmp_path: Path) -> None:
     sources = voc("whole")
     (tmp_path / TEST).write_bytes(server.files[TEST])
     entries = fetch.fetch("voc2007", tmp_path / "data", [tmp_path / TEST], sources=sources)
@@ -582,7 +422,7 @@ def test_from_has_one_of_two(server: Any, voc: Callable, tmp_path: Path) -> None
     check_fetched(tmp_path / "data", tmp_path / "made")
 
 
-def test_from_wrong(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_from_wrong(server: Server, voc: Callable, tmp_path: Path) -> None:
     sources, root = voc("whole"), tmp_path / "data"
     mine = tmp_path / TRAINVAL
     mine.write_bytes(server.files[TRAINVAL][:-512])
@@ -603,7 +443,9 @@ def test_from_wrong(server: Any, voc: Callable, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"archives": 3}', '{"archives": {"a": 1}}', "\x00\xff"])
-def test_damaged_manifest(server: Any, voc: Callable, tmp_path: Path, capsys: pytest.CaptureFixture, text: str) -> None:
+def test_damaged_manifest(
+    server: Server, voc: Callable, tmp_path: Path, capsys: pytest.CaptureFixture, text: str
+) -> None:
     """The data are whole, so nothing is fetched again."""
     root = tmp_path / "data"
     fetch.fetch("voc2007", root, sources=voc("whole"))
@@ -617,12 +459,12 @@ def test_damaged_manifest(server: Any, voc: Callable, tmp_path: Path, capsys: py
     assert f"{root} holds voc2007 already" in said
 
 
-def test_unpacked_by_hand(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_unpacked_by_hand(server: Server, voc: Callable, tmp_path: Path) -> None:
     fetch.fetch("voc2007", tmp_path / "made", sources=voc("whole"))
     assert server.asked == []
 
 
-def test_images_lost_later(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_images_lost_later(server: Server, voc: Callable, tmp_path: Path) -> None:
     root = tmp_path / "data"
     fetch.fetch("voc2007", root, sources=voc("whole"))
     (root / "VOCdevkit/VOC2007/JPEGImages/000003.jpg").unlink()
@@ -632,7 +474,7 @@ def test_images_lost_later(server: Any, voc: Callable, tmp_path: Path) -> None:
     check_fetched(root, tmp_path / "made")
 
 
-def test_other_counts(server: Any, voc: Callable, tmp_path: Path) -> None:
+def test_other_counts(server: Server, voc: Callable, tmp_path: Path) -> None:
     source = voc("whole")["voc2007"]
     with pytest.raises(InputError, match="voc2007 train has 2 images, 2 of them with a label; it should have 3"):
         fetch.fetch("voc2007", tmp_path / "data", sources={"voc2007": replace(source, counts={"train": (3, None)})})
@@ -641,7 +483,7 @@ def test_other_counts(server: Any, voc: Callable, tmp_path: Path) -> None:
 # --- VOC 2012, whose test images come by hand
 
 
-def test_voc2012(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_voc2012(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     root, base = tmp_path / "data", tmp_path / "made/VOCdevkit/VOC2012"
     write_voc(tmp_path / "made").rename(base)
     main = base / "ImageSets/Main"
