@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from .commands import Bias, Convert, Evaluate, Export, Predict, Reproduce, Scenes, is_first_process, show_metrics
+from .commands import Bias, Evaluate, Predict, Reproduce, Scenes, is_first_process, show_metrics
 from .commands_data import Fetch, Submit
 from .commands_files import Convert, Export
 from .errors import InputError, check_name

@@ -76,6 +76,31 @@ class Evaluate:
 
 
 @dataclass
+class Bias:
+    """Measure contextual bias from saved scores: does a category need its usual companion? (Singh et al., CVPR 2020)
+
+    Pairs are found on images that were held out of training, and judged on the scores of a test split.
+    """
+
+    scores: Positional[Path]
+    """A saved scores_SPLIT.npz of the test split."""
+    train_scores: Path | None = None
+    """That of images held out of training: scores_holdout.npz of a run with --holdout 0.2. Left out: 14 pairs of COCO."""
+    pairs: int = 20
+    """How many pairs to keep, the most biased."""
+    share: float = 0.2
+    """Of a category's images, the part that its companion must be on."""
+    json: bool = False
+    """Print JSON instead of the table."""
+
+    def run(self) -> None:
+        from .bias import saved_bias
+
+        found = saved_bias(self.scores, self.train_scores, self.pairs, self.share)
+        print(json.dumps(found, indent=1)) if self.json else show_bias(found)
+
+
+@dataclass
 class Predict:
     """Name what is on photographs: ranked categories with scores, and a figure of the maps behind them."""
 
@@ -153,60 +178,6 @@ class Reproduce:
 
 
 @dataclass
-class Convert:
-    """Turn a checkpoint of the released code (.pth) into a folder that load_model and evaluate read."""
-
-    checkpoint: Positional[Path]
-    """The released file. It is read without running any code in it."""
-    out: Positional[Path]
-    """The folder to write."""
-    data: Literal["coco", "voc"] = "coco"
-    """Which classes it has. The released COCO checkpoint orders them alphabetically."""
-    backbone: str = "resnet101"
-    """Its backbone: resnet101 in all that were released."""
-    order: Literal["dataset", "alphabetical"] = "dataset"
-    """The order of the scores afterwards: the data set's own (COCO: by category id), or as they were."""
-
-    def run(self) -> None:
-        from .convert import convert_file
-
-        classes = convert_file(self.checkpoint, self.out, self.data, self.backbone, self.order)
-        print(f"{self.out}: ADDGCN with {len(classes)} classes, {classes[0]!r} first")
-
-
-@dataclass
-class Export:
-    """Write a trained model as one file for use without this library: ONNX, or a program of torch.export.
-
-    The input is `images` (B, 3, H, W), normalised as in training; the outputs are scores, s_m, s_r, maps and A_d, as
-    far as the model has them. They are compared with the model's own before the file is kept.
-    """
-
-    run_folder: Positional[Path]
-    """The run folder, or a folder written by save_pretrained."""
-    out: Path
-    """The file to write, ending in .onnx or .pt2."""
-    to: Literal["onnx", "torch"] = "onnx"
-    """onnx: for ONNX Runtime and others; needs the extra export. torch: for PyTorch without this library."""
-    size: int | None = None
-    """Pixels of the square images to try it with; other sizes work too. By default the recipe's test_size."""
-
-    def run(self) -> None:
-        from .evaluate import size_of
-        from .export import INSTALL, export
-        from .pretrained import load_model
-
-        model = load_model(self.run_folder)
-        done = export(model, self.out, self.to, self.size or size_of(self.run_folder))
-        print(f"{done.path}: {done.path.stat().st_size / 1e6:.1f} MB, {', '.join(done.outputs)}")
-        print("  any number of images" + (", of any size" if done.any_size else "; this variant: of this size only"))
-        if done.difference is None:
-            print(f"  not compared with the model: onnxruntime is not installed ({INSTALL})")
-        else:
-            print(f"  compared with the model: the outputs differ by {done.difference:.1g} at most")
-
-
-@dataclass
 class Scenes:
     """Write the drawn scenes as a genuine COCO or VOC folder."""
 
@@ -251,6 +222,18 @@ def show_classes(record: dict[str, Any]) -> None:
     for name, AP, positives, P, R, F1 in zip(*columns, table["F1"], strict=True):
         numbers = "    no positive" if AP is None else f"{AP:7.2f}{positives:8d}{P:8.2f}{R:7.2f}{F1:7.2f}"
         print(f"  {name:<16}{numbers}")
+
+
+def show_bias(found: dict[str, Any]) -> None:
+    """A line for each pair: AP without and with the companion, and how often it is invented; means over the pairs."""
+    columns = ("exclusive", "co-occurring", "invented with", "invented without")
+    print(f"  {'category - companion':<30}{'bias':>6}" + "".join(f"{name:>18}" for name in columns))
+    for row in (*found["pairs"], found):
+        name = f"{row['category']} - {row['companion']}" if "category" in row else "mean"
+        ratio = f"{row['bias']:6.2f}" if row.get("bias") is not None else " " * 6
+        print(f"  {name:<30}{ratio}" + "".join(f"{'-' if row[c] is None else f'{row[c]:.1f}':>18}" for c in columns))
+    print("  exclusive, co-occurring: AP of the category without and with its companion, in percent;")
+    print("  invented: where it is not, with and without its companion, in percent")
 
 
 def show_calibration(found: dict[str, Any], split: str) -> None:
