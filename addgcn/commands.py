@@ -82,10 +82,10 @@ class Bias:
     Pairs are found on images that were held out of training, and judged on the scores of a test split.
     """
 
-    scores: Positional[Path]
+    scores: Path
     """A saved scores_SPLIT.npz of the test split."""
     train_scores: Path | None = None
-    """That of images held out of training: scores_holdout.npz of a run with --holdout 0.2. Left out: 14 pairs of COCO."""
+    """Those of images held out of training: scores_holdout.npz of a run with --holdout. Without: COCO's 14 pairs."""
     pairs: int = 20
     """How many pairs to keep, the most biased."""
     share: float = 0.2
