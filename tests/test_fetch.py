@@ -28,6 +28,12 @@ from addgcn.data import DATASETS, archives, download, fetch, load, unpack
 from addgcn.data.archives import SOURCES, Source
 from addgcn.errors import InputError
 
+PARTS = {  # the splits that are given out, none within another
+    "voc2007": ("trainval", "test"),
+    "voc2012": ("trainval",),
+    "coco2014": ("train", "val"),
+    "coco2017": ("train", "val"),
+}
 TRAINVAL, TEST = "VOCtrainval_06-Nov-2007.tar", "VOCtest_06-Nov-2007.tar"
 
 
@@ -103,6 +109,20 @@ def test_official_archives() -> None:
         assert counts["train"][0] + counts["val"][0] == counts["trainval"][0]
     assert sum(counts[0] for counts in SOURCES["coco2014"].counts.values()) == 123_287
     assert sum(counts[0] for counts in SOURCES["coco2017"].counts.values()) == 123_287  # the same images, split anew
+
+
+def test_the_page_has_the_sizes() -> None:
+    """Its table against the archives: to download, largest need, what stays, minutes at 10 MB a second."""
+    page = (Path(__file__).resolve().parents[1] / "book" / "running.md").read_text(encoding="utf-8")
+    for name, source in SOURCES.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        cells = [float(re.findall(r"[\d.]+", cell)[0]) for cell in row.split("|")[2:6]]
+        come = [archive for archive in source.archives if archive.urls]
+        download, stays = sum(one.size for one in come), sum(one.size * one.room for one in come)
+        expected = [download / 1e9, (stays + max(one.size for one in come)) / 1e9, stays / 1e9, download / 1e7 / 60]
+        for cell, value in zip(cells, expected, strict=True):
+            assert cell == (round(value) if value >= 1.5 else round(value, 1))
+        assert f"{sum(n for split, (n, _) in source.counts.items() if split in PARTS[name]):,}" in row
 
 
 # --- the way it should go

@@ -81,10 +81,10 @@ def _entries(path: Path, root: Path) -> Iterator[list[Entry]]:
         if path.name.removesuffix(".part").endswith(".zip"):
             with zipfile.ZipFile(path) as zipped:
                 infos = zipped.infolist()
-                for info in infos:
-                    # The upper half holds Unix' kind of file, where the archive was made on Unix.
-                    kind = stat.S_IFMT(info.external_attr >> 16)
-                    _check(path, root, info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+                # The upper half holds Unix' kind of file, where the archive was made on Unix.
+                kinds = [stat.S_IFMT(info.external_attr >> 16) for info in infos]
+                plain = [kind in (0, stat.S_IFREG, stat.S_IFDIR) for kind in kinds]
+                _check(path, root, [info.filename for info in infos], plain)
                 yield [
                     Entry(info.filename, info.file_size, lambda info=info: zipped.open(info))  # type: ignore[misc]
                     for info in infos
@@ -96,9 +96,10 @@ def _entries(path: Path, root: Path) -> Iterator[list[Entry]]:
                 # tarfile takes a missing or a damaged header for the end; the true end is a block of zeros.
                 if tar.fileobj is not None and tar.fileobj.seek(tar.offset) and tar.fileobj.read(512) != bytes(512):
                     raise tarfile.ReadError("it has no end")
-                for member in members:
-                    _check(path, root, member.name, member.isreg() or member.isdir())
-                    if hasattr(tarfile, "data_filter"):  # Python 3.11.4 on; it looks at more, mode and owner too
+                plain = [member.isreg() or member.isdir() for member in members]
+                _check(path, root, [member.name for member in members], plain)
+                if hasattr(tarfile, "data_filter"):  # Python 3.11.4 on: another pair of eyes
+                    for member in members:
                         tarfile.data_filter(member, str(root))
                 yield [
                     Entry(member.name, member.size, lambda member=member: tar.extractfile(member))  # type: ignore[misc]
@@ -109,14 +110,19 @@ def _entries(path: Path, root: Path) -> Iterator[list[Entry]]:
         raise InputError(f"{path} is damaged or truncated ({error}). Get it again.") from None
 
 
-def _check(path: Path, root: Path, name: str, plain: bool) -> None:
-    """Refuse an archive with an entry that could lead outside `root`."""
-    if not plain:
-        raise InputError(f"{path}: the entry {name!r} is a link or a device. Nothing was unpacked; do not trust it.")
-    parts = PurePosixPath(name).parts
-    outside = name.startswith("/") or ".." in parts or "\\" in name or ":" in name or not parts
-    if outside or not (root / name).parent.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{path}: the entry {name!r} would lie outside {root}. Nothing was unpacked.")
+def _check(path: Path, root: Path, names: Sequence[str], plain: Sequence[bool]) -> None:
+    """Refuse an archive with an entry that could lead outside `root`; `plain`: it is a file or a folder."""
+    inside: set[Path] = set()  # folders known to lie in root, whatever links are on the way
+    for name, is_plain in zip(names, plain, strict=True):
+        if not is_plain:
+            raise InputError(f"{path}: the entry {name!r} is a link or a device. Nothing was unpacked; don't trust it.")
+        parts, parent = PurePosixPath(name).parts, (root / name).parent
+        outside = name.startswith("/") or ".." in parts or "\\" in name or ":" in name or not parts
+        if not outside and parent not in inside:
+            outside = not parent.resolve().is_relative_to(root.resolve())
+            inside.add(parent)
+        if outside:
+            raise InputError(f"{path}: the entry {name!r} would lie outside {root}. Nothing was unpacked.")
 
 
 def _write(entry: Entry, path: Path, root: Path) -> None:
