@@ -38,7 +38,7 @@ def open_run(
     """Make the run folder, or open its checkpoint to go on from.
 
     Args:
-        source: name, root and splits of the data, kept in run.json for `addgcn evaluate`.
+        source: name, root and splits of the data, kept in run.json for `addgcn evaluate`; and init_from.
         main: whether this process is the one that writes.
 
     Returns:
@@ -120,7 +120,7 @@ def check_same_recipe(out: Path, begun: Recipe, now: Recipe) -> None:
 
 
 def read_run(out: Path) -> tuple[Recipe, dict[str, Any]]:
-    """What run.json says: the recipe, and of the data name, root, train_split and eval_split.
+    """What run.json says: the recipe, and of the data name, root, train_split and eval_split; and init_from.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -129,6 +129,7 @@ def read_run(out: Path) -> tuple[Recipe, dict[str, Any]]:
     run = read_json(path)
     try:
         source = {key: run["data"][key] for key in ("name", "root", "train_split", "eval_split")}
+        source["init_from"] = run["data"].get("init_from")  # runs of older versions have none
         return Recipe.from_dict(run["recipe"]), source
     except (KeyError, TypeError, AttributeError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}).") from error

@@ -31,6 +31,7 @@ from .recipes import Model, Recipe
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint
 from .scores import compute_metrics
+from .transfer import start_model
 
 
 def train(
@@ -41,6 +42,7 @@ def train(
     train_split: str | None = None,
     eval_split: str | None = None,
     resume: bool = False,
+    init_from: str | Path | None = None,
 ) -> dict[str, Any]:
     """Train `recipe` on a data set and leave a run folder `out`: model, log, curves, checkpoint, record.
 
@@ -49,6 +51,7 @@ def train(
         train_split, eval_split: by default the ones the literature uses (VOC 2007: trainval and test). The last
             epoch's weights are kept, whatever the evaluations say: nothing is selected on a test split.
         resume: go on from the last checkpoint in `out`. A run that is complete is left as it is.
+        init_from: a trained model to start from, perhaps of other classes; see `addgcn.transfer.start_model`.
 
     Returns:
         The run's record.
@@ -60,7 +63,8 @@ def train(
     accelerator = start_accelerator(recipe.precision, recipe.accumulate)
     main = accelerator.is_main_process
     where = None if root is None else str(Path(root).absolute())
-    source = {"name": data, "root": where, "train_split": train_split, "eval_split": eval_split}
+    start = None if init_from is None else str(Path(init_from).absolute() if Path(init_from).is_dir() else init_from)
+    source = {"name": data, "root": where, "train_split": train_split, "eval_split": eval_split, "init_from": start}
     checkpoint, lock = open_run(out, recipe, source, resume, main)
     accelerator.wait_for_everyone()
     began = time.time()
@@ -69,7 +73,7 @@ def train(
     train_set, eval_set = open_data(recipe, data, root, train_split, eval_split)
     data_seen = {"name": data, "train": describe(train_set), "eval": describe(eval_set)}
     set_seed(recipe.seed)
-    model = recipe.build(len(train_set.classes), train_set.classes)
+    model, init = start_model(recipe, train_set.classes, start)
     if isinstance(model, Peer):
         model.fit_labels(train_set.targets)  # the graph of ML-GCN and SSGRL is counted, not learned
     train_items, eval_items = items(recipe, model, train_set, eval_set, accelerator)
@@ -180,6 +184,7 @@ def train(
         duration_s=round(seconds + time.time() - began, 2),
         scores_sha256=sha256_of(scores),
         metrics=metrics.as_dict(),
+        **({} if init is None else {"init": init}),
     )
     if log is not None:
         log.close()

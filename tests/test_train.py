@@ -84,6 +84,12 @@ def test_recipes_hold_the_published_values() -> None:
         recipe = asdict(RECIPES[name])
         assert {key: recipe[key] for key in values} == values
     assert RECIPES["released"].test_size in (None, 448)
+    adamw = {"wiring": "released", "optimizer": "adamw", "lr": 5e-5, "lr_trunk": 5e-6, "warmup": 2.0, "size": 448}
+    recipe = asdict(RECIPES["adamw"])
+    assert {key: recipe[key] for key in adamw} == adamw
+    assert recipe["schedule"] == "cosine"
+    assert RECIPES["colab"].precision == "fp16"  # a T4 has no bf16
+    assert RECIPES["adamw"].augment == RECIPES["colab"].augment == "multiscale"
 
 
 def test_recipe_refuses() -> None:
