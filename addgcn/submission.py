@@ -204,7 +204,11 @@ def _check_competition(folder: Path, competition: int) -> None:
     if competition == 2 or not (folder / "run.json").is_file():
         return
     recipe, source = read_run(folder)
-    other = source["name"] if source["name"] != "voc2012" else recipe.weights
+    start = source.get("init_from")
+    if start is not None and (Path(start) / "run.json").is_file():
+        _check_competition(Path(start), competition)  # the run that this one started from counts, too
+        start = None
+    other = source["name"] if source["name"] != "voc2012" else recipe.weights or start
     if other is not None:
         raise InputError(f"the run in {folder} learned from {other}, other data than VOC 2012: take --competition 2.")
 

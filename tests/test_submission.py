@@ -195,6 +195,19 @@ def test_competition_1_is_for_what_saw_voc_alone(voc2012: Path) -> None:
     out = voc2012 / "out.tar.gz"
     assert submission.submit(voc2012 / "gap", voc2012, out, 1, [32], workers=0) == 3
     assert read_submission(out, IDS)[0] == 1
+    # a run that went on from another: both count
+    first = voc2012 / "first"
+    first.mkdir()
+    recipe = RECIPES["released"].as_dict() | {"weights": None}
+    write_json(voc2012 / "gap" / "run.json", {"recipe": recipe, "data": source | {"init_from": str(first)}})
+    write_json(first / "run.json", {"recipe": recipe, "data": source})
+    assert submission.submit(voc2012 / "gap", voc2012, out, 1, [32], workers=0) == 3
+    write_json(first / "run.json", {"recipe": recipe, "data": source | {"name": "coco2014"}})
+    with pytest.raises(InputError, match=r"the run in .*first learned from coco2014"):
+        submission.submit(voc2012 / "gap", voc2012, out, 1, [32], workers=0)
+    (first / "run.json").unlink()
+    with pytest.raises(InputError, match=r"the run in .*gap learned from .*first"):
+        submission.submit(voc2012 / "gap", voc2012, out, 1, [32], workers=0)
 
 
 def test_test_split_is_not_for_training(voc2012: Path, capsys: pytest.CaptureFixture) -> None:
