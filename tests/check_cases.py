@@ -504,6 +504,51 @@ def without_bias(W_A, b_g, b):
     return b_g + torch.linalg.pinv(W_A[:, len(b_g) :]) @ b
 
 
+# --- chapter 11
+
+
+def label_classifiers(A, E, W_1, W_2):
+    return A @ F.leaky_relu(A @ E @ W_1, 0.2) @ W_2
+
+
+def label_classifiers_nodes(A, E, W_1, W_2):
+    def convolve(H, W):
+        return torch.stack([sum(A[i, j] * H[j] for j in range(len(H))) for i in range(len(H))]) @ W
+
+    H = convolve(E, W_1)
+    return convolve(torch.where(H < 0, 0.2 * H, H), W_2)
+
+
+def decouple(X, e):
+    return e.flatten(2).softmax(2) @ X.flatten(2).mT
+
+
+def decouple_einsum(X, e):
+    a = (e - e.amax((2, 3), keepdim=True)).exp()
+    return torch.einsum("bchw,bdhw->bcd", a / a.sum((2, 3), keepdim=True), X)
+
+
+def hears(H, A):
+    return torch.cat([A @ H, A.T @ H], dim=2)
+
+
+def hears_loop(H, A):
+    m = []
+    for i in range(H.shape[1]):
+        along = sum(A[i, j] * H[:, j] for j in range(H.shape[1]))
+        against = sum(A[j, i] * H[:, j] for j in range(H.shape[1]))
+        m.append(torch.cat([along, against], 1))
+    return torch.stack(m, 1)
+
+
+def apart(scores):
+    return 1.96 * (2 * scores.var(1).mean()) ** 0.5
+
+
+def apart_numpy(scores):
+    return 1.96 * math.sqrt(2 * np.mean([np.var(row.numpy(), ddof=1) for row in scores]))
+
+
 # --- chapter 12
 
 
@@ -1015,6 +1060,54 @@ CASES = {
             ("rows", lambda W_A, b_g, b: b_g.clone()),
             ("rows", lambda W_A, b_g, b: b_g + torch.linalg.pinv(W_A[:, : len(b_g)]) @ b),
             ("rows", lambda W_A, b_g, b: b_g + W_A[:, len(b_g) :].T @ b),
+        ],
+    ),
+    "11.1": Case(
+        [label_classifiers, label_classifiers_nodes],
+        [
+            ("shape", lambda A, E, W_1, W_2: label_classifiers(A, E, W_1, W_2).T),
+            (
+                "no activation at the end",
+                lambda A, E, W_1, W_2: F.leaky_relu(label_classifiers(A, E, W_1, W_2), 0.2),
+            ),
+            ("activation", lambda A, E, W_1, W_2: A @ A @ E @ W_1 @ W_2),
+            ("activation", lambda A, E, W_1, W_2: A @ F.leaky_relu(A @ E @ W_1) @ W_2),
+            ("heard twice", lambda A, E, W_1, W_2: F.leaky_relu(A @ E @ W_1, 0.2) @ W_2),
+            ("heard twice", lambda A, E, W_1, W_2: label_classifiers(A.T, E, W_1, W_2)),
+            ("gradient", lambda A, E, W_1, W_2: label_classifiers(A, E, W_1.detach(), W_2)),
+        ],
+    ),
+    "11.2": Case(
+        [decouple, decouple_einsum],
+        [
+            ("shape", lambda X, e: decouple(X, e).mT),
+            ("adds up to 1", lambda X, e: e.flatten(2).sigmoid() @ X.flatten(2).mT),
+            ("adds up to 1", lambda X, e: e.softmax(1).flatten(2) @ X.flatten(2).mT),
+            ("own peak", lambda X, e: decouple(X, e.mean(1, keepdim=True).expand_as(e))),
+            ("own peak", lambda X, e: (e.softmax(2) / 4).flatten(2) @ X.flatten(2).mT),
+            ("gradient", lambda X, e: decouple(X, e.detach())),
+        ],
+    ),
+    "11.3": Case(
+        [hears, hears_loop],
+        [
+            ("shape", lambda H, A: A @ H + A.T @ H),
+            ("shape", lambda H, A: torch.cat([A @ H, A.T @ H], dim=1)),
+            ("first half", lambda H, A: torch.cat([A.T @ H, A @ H], dim=2)),
+            ("second half", lambda H, A: torch.cat([A @ H, A @ H], dim=2)),
+            ("first half", lambda H, A: torch.cat([(A + A.T) @ H, (A + A.T) @ H], dim=2)),
+            ("values", lambda H, A: hears(H, (A > 0).float())),
+        ],
+    ),
+    "11.4": Case(
+        [apart, apart_numpy],
+        [
+            ("luck alone", lambda scores: 1.96 * (2 * scores.var()) ** 0.5),
+            ("two runs", lambda scores: 1.96 * scores.var(1).mean() ** 0.5),
+            ("two runs", lambda scores: 1.96 * (2 * scores.var(1, correction=0).mean()) ** 0.5),
+            ("two runs", lambda scores: 1.96 * (2 * scores.var(1).mean() / scores.shape[1]) ** 0.5),
+            ("pooled", lambda scores: 1.96 * 2**0.5 * scores.std(1).mean()),
+            ("pooled", lambda scores: 1.96 * (2 * scores.var(1).max()) ** 0.5),
         ],
     ),
     "12.1": Case(
