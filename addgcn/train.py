@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator
 from .errors import Diverged, InputError
+from .estimate import announce
 from .losses import multilabel_loss
 from .peers import Peer
 from .recipes import Model, Recipe
@@ -111,6 +112,9 @@ def train(
         first_epoch, seconds = checkpoint["epoch"], checkpoint["seconds"]
         if first_epoch == recipe.epochs and (out / "record.json").exists():
             return read_json(out / "record.json")  # the record is written last, so there is nothing left to do
+    quiet = not main or "TQDM_DISABLE" in os.environ  # set where many runs share one terminal
+    if not quiet:
+        announce(recipe, model, train_items, eval_items, accelerator, recipe.epochs - first_epoch)
     judge: Any = model if average is None else average.module  # whose scores count, and which is kept
     log = Log(out, first_epoch) if main else None
     images_per_step = recipe.batch_size * accelerator.num_processes
@@ -119,7 +123,7 @@ def train(
         initial=first_epoch * steps_per_epoch * images_per_step,
         unit="img",
         unit_scale=True,
-        disable=not main or "TQDM_DISABLE" in os.environ,  # set where many runs share one terminal
+        disable=quiet,
         mininterval=1.0,
         smoothing=0.05,
     )
