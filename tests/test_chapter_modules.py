@@ -24,7 +24,7 @@ from addgcn import controls, records, reproduce, style, tables
 from addgcn.experiments import Records
 from addgcn.recipes import Recipe
 from addgcn.records import FOLDER
-from addgcn.reproduce import Plan
+from addgcn.reproduce import RATES, Plan
 
 CELLS, _ = read_chapter("12_modules.ipynb")
 
@@ -34,8 +34,8 @@ def run(*cells: str) -> dict[str, Any]:
     names: dict[str, Any] = {"torch": torch, "np": np, "plt": plt, "math": math, "stats": stats, "Tensor": Tensor}
     names |= {"statistics": statistics, "Callable": Callable, "replace": replace, "Path": Path, "Any": Any}
     names |= {"controls": controls, "records": records, "style": style, "tables": tables, "Records": Records}
-    names |= {"Recipe": Recipe, "FOLDER": FOLDER, "RATE_SEEDS": reproduce.RATE_SEEDS, "Plan": Plan}
-    names |= {"held_out": reproduce.held_out, "keep": lambda **_: None}
+    names |= {"Recipe": Recipe, "FOLDER": FOLDER, "RATES": RATES, "LADDER": reproduce.LADDER, "Plan": Plan}
+    names |= {"held_out": reproduce.held_out, "Row": reproduce.Row, "keep": lambda **_: None}
     names |= {"WIRINGS": ("paper", "released"), "SPLITS": ("id", "ood", "bg")}
     with plt.rc_context():
         for cell in cells:
@@ -45,7 +45,7 @@ def run(*cells: str) -> dict[str, Any]:
 
 
 def measurement() -> None:
-    run("load", "chosen", "rates", "interval", "equal")
+    run("load", "ladder", "best", "rates", "interval", "equal")
 
 
 def judged() -> None:
@@ -83,9 +83,10 @@ RIGHT_VALUES, RIGHT_PARTNERS = tables.values_of, controls.partners
                 zip(sorted(v := RIGHT_VALUES(runs, split, metric)), sorted(v.values()), strict=True)
             ),
         ),
-        (Plan, "chosen", lambda self, recipe, done: replace(recipe, lr=self.candidates(recipe)[-1].lr)),
-        (Plan, "chosen", lambda self, recipe, done: replace(recipe, lr=self.candidates(recipe)[1].lr)),
-        (Plan, "candidates", lambda self, recipe: [replace(recipe, lr=lr, holdout=0.2) for lr in (0.003, 0.01)]),
+        (Plan, "best", lambda self, row, recipe, rates, done: rates[-1]),
+        (Plan, "best", lambda self, row, recipe, rates, done: rates[1]),
+        (Plan, "rates", lambda self, row, recipe, done: [0.003, 0.01]),
+        (Plan, "rates", lambda self, row, recipe, done: list(RATES["scenes"][recipe.model])),
     ],
 )
 def test_the_chapter_notices_a_wrong_measurement(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, wrong: Any):
