@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator
+from .card import write_card
 from .errors import Diverged, InputError
 from .estimate import announce
 from .losses import multilabel_loss
@@ -192,6 +193,7 @@ def train(
     )
     if log is not None:
         log.close()
+        write_card(out, record, train_set.classes)
         judge.save_pretrained(out)
         save_scores(out / f"scores_{eval_set.split}.npz", scores, targets, eval_set)
         write_json(out / "record.json", record)
