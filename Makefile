@@ -13,11 +13,11 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STEP := $(PY) tools/step.py
 READY := $(VENV)/.installed
-NOTEBOOKS = $(wildcard book/*.ipynb)
+NOTEBOOKS = $(wildcard book/*.ipynb book/teaching/*.ipynb)
 CODE := addgcn tools book/_ext
 LOGS := _build/logs
 
-.PHONY: help book test lint unit chapters notebooks bench serve address clean
+.PHONY: help book test lint unit chapters notebooks course bench serve address clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test        lint, types, unit tests with coverage, every chapter again"
 	@echo "make lint        only lint and types;  make unit: only the unit tests;  make chapters: only the chapters"
 	@echo "make notebooks   execute the notebooks in place and bring them into the form they are committed in"
+	@echo "make course      notebooks for students and for teachers, slides, and an archive of each, into _build/course"
 	@echo "make bench       the benchmarks"
 	@echo "make serve       show the site on http://localhost:8000"
 	@echo "make address TO=https://github.com/OWNER/NAME   change the repository's address everywhere"
@@ -67,6 +68,11 @@ notebooks: $(READY)
 	@echo "Notebooks, executed in place:"
 	@$(PY) tools/book.py --scenes
 	@$(PY) tools/notebooks.py run --jobs $(JOBS) $(NOTEBOOKS)
+
+# After the book, whose executed chapters have the numbers that the text quotes.
+course: book
+	@echo "The course:"
+	@$(PY) tools/course.py
 
 bench: $(READY)
 	@for script in benchmarks/bench_*.py; do [ -e "$$script" ] || continue; $(STEP) --show "$$script" $(PY) "$$script" || exit 1; done
