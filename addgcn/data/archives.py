@@ -17,8 +17,8 @@ class Archive:
     Attributes:
         name: its file name.
         size: bytes.
-        hash: "md5:..." or "sha256:...", in hex. None where none was published: then size and content are checked by
-            reading the whole archive, each file in a zip against its CRC.
+        hash: "md5:..." or "sha256:...", in hex. None where none was published: then the whole archive is read, each
+            file in a zip against its CRC, a tar to its end.
         urls: where it lies, in the order to try. Empty: it has to be fetched by hand.
         take: beginnings of the names of the entries to unpack; the rest stays in the archive.
         room: bytes on disk of what is unpacked, at most, in multiples of `size`.

@@ -29,7 +29,7 @@ def fetch(
     root: str | Path,
     given: Sequence[str | Path] = (),
     keep_archives: bool = False,
-    sources: Mapping[str, Source] = SOURCES,
+    sources: Mapping[str, Source] | None = None,
 ) -> dict[str, Any]:
     """Download, check and unpack a data set, so that `load(name, split, root)` reads it; then read it and count.
 
@@ -42,7 +42,7 @@ def fetch(
         given: archives that are there already, or folders that hold some. They are checked, read where they lie, and
             left there. Archives of the official names in `root` itself count as given.
         keep_archives: leave what was downloaded in `root` when it is unpacked.
-        sources: what to fetch from where; see `addgcn.data.archives`.
+        sources: what to fetch from where; None: `addgcn.data.archives.SOURCES`.
 
     Returns:
         What fetched.json says of the archives of this data set.
@@ -51,6 +51,7 @@ def fetch(
         InputError: the folder cannot be written or is too small, no mirror answers, or what came is not the official
             data. The message says what to do.
     """
+    sources = SOURCES if sources is None else sources
     source = sources[check_name("data set to fetch", name, sources)]
     root = _writable(Path(root).expanduser())
     have = _find([root], source, strict=False) | _find([Path(path).expanduser() for path in given], source)
