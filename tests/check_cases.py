@@ -661,6 +661,109 @@ def stands_out_ignored_absent(weights, y, i):
     return ((gap > 0).float() + 0.5 * (gap == 0).float()).mean()
 
 
+# --- chapter 15
+
+
+def invented(said, y, other):
+    wrong = said.float()
+    return 100 * wrong[(y == 0) & (other == 1)].mean(), 100 * wrong[(y == 0) & (other == 0)].mean()
+
+
+def invented_loop(said, y, other):
+    shares = []
+    for value in (1, 0):
+        wrong = [bool(a) for a, b, o in zip(said, y, other, strict=True) if b == 0 and o == value]
+        shares.append(100 * sum(wrong) / len(wrong))
+    return shares
+
+
+def invented_of_all(said, y, other):
+    wrong = said & (y == 0)
+    return tuple(100 * (wrong & (other == k)).float().mean() for k in (1, 0))
+
+
+def invented_of_said(said, y, other):
+    return tuple(100 * (y[said & (other == k)] == 0).float().mean() for k in (1, 0))
+
+
+def invented_ignored_absent(said, y, other):
+    return tuple(100 * said[(y < 1) & (other == k)].float().mean() for k in (1, 0))
+
+
+def invented_other_ignored(said, y, other):
+    wrong = said.float()
+    return 100 * wrong[(y == 0) & (other == 1)].mean(), 100 * wrong[(y == 0) & (other != 1)].mean()
+
+
+def leans(there, not_there):
+    gap = there[:, None] - not_there[None]
+    return ((gap > 0).float() + 0.5 * (gap == 0).float()).mean()
+
+
+def leans_loop(there, not_there):
+    return sum((a > b) + 0.5 * (a == b) for a in there.tolist() for b in not_there.tolist()) / (
+        len(there) * len(not_there)
+    )
+
+
+def leans_no_ties(there, not_there):
+    return (there[:, None] > not_there[None]).float().mean()
+
+
+def leans_by_means(there, not_there):
+    return 0.5 + 0.5 * torch.sign(there.mean() - not_there.mean())
+
+
+def leans_turned(there, not_there):
+    return leans(not_there, there)
+
+
+def leans_difference(there, not_there):
+    return (0.5 + (there.mean() - not_there.mean()) / 4).clamp(0, 1)
+
+
+def leans_paired(there, not_there):
+    n = min(len(there), len(not_there))
+    return leans(there.sort().values[:n], not_there.sort().values[:n])
+
+
+def bias_ratio(s, y, other):
+    p = s.sigmoid()
+    return p[(y == 1) & (other == 1)].mean() / p[(y == 1) & (other == 0)].mean()
+
+
+def bias_ratio_loop(s, y, other):
+    means = []
+    for value in (1, 0):
+        p = [1 / (1 + math.exp(-a)) for a, b, z in zip(s.tolist(), y, other, strict=True) if b == 1 and z == value]
+        means.append(sum(p) / len(p))
+    return means[0] / means[1]
+
+
+def bias_of_logits(s, y, other):
+    return s[(y == 1) & (other == 1)].mean() / s[(y == 1) & (other == 0)].mean()
+
+
+def bias_of_everything(s, y, other):
+    p = s.sigmoid()
+    return p[other == 1].mean() / p[other == 0].mean()
+
+
+def bias_against_all(s, y, other):
+    p = s.sigmoid()
+    return p[(y == 1) & (other == 1)].mean() / p[y == 1].mean()
+
+
+def bias_difference(s, y, other):
+    p = s.sigmoid()
+    return 1.6 + p[(y == 1) & (other == 1)].mean() - p[(y == 1) & (other == 0)].mean()
+
+
+def bias_ignored_alone(s, y, other):
+    p = s.sigmoid()
+    return p[(y == 1) & (other == 1)].mean() / p[(y == 1) & (other != 1)].mean()
+
+
 CASES = {
     "1.1": Case(
         [coco_targets, coco_targets_lists],
@@ -1136,6 +1239,36 @@ CASES = {
             ("ties", stands_out_no_ties),
             ("pairs", stands_out_of_means),
             ("ignored", stands_out_ignored_absent),
+        ],
+    ),
+    "15.1": Case(
+        [invented, invented_loop],
+        [
+            ("with", invented_of_all),
+            ("without", invented_of_said),
+            ("with", lambda said, y, other: invented(said, y, other)[::-1]),
+            ("ignored", invented_ignored_absent),
+            ("ignored", invented_other_ignored),
+        ],
+    ),
+    "15.2": Case(
+        [leans, leans_loop],
+        [
+            ("clear", leans_turned),
+            ("ties", leans_no_ties),
+            ("pairs", leans_by_means),
+            ("no scale", leans_difference),
+            ("values", leans_paired),
+        ],
+    ),
+    "15.3": Case(
+        [bias_ratio, bias_ratio_loop],
+        [
+            ("by hand", bias_of_logits),
+            ("by hand", bias_of_everything),
+            ("by hand", bias_against_all),
+            ("no bias", bias_difference),
+            ("ignored", bias_ignored_alone),
         ],
     ),
 }
