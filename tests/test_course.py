@@ -1,0 +1,405 @@
+"""The course: the copies for students and teachers, the grader, the slides, the questions, the project's table."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from wrong_answers import WRONG
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import grade  # noqa: E402
+import grade_worker  # noqa: E402
+import notebooks  # noqa: E402
+import plain  # noqa: E402
+import slides  # noqa: E402
+
+import course  # noqa: E402
+from addgcn.check import check  # noqa: E402
+from addgcn.data import load  # noqa: E402
+from addgcn.errors import InputError  # noqa: E402
+
+SOURCES = course.sources()
+CHAPTERS = [path for path in SOURCES if path.stem[:2].isdigit()]
+ASSIGNMENTS = [path for path in SOURCES if path.stem.startswith("assignment_")]
+DECKS = sorted((course.SOURCE / "slides").glob("*.md"))
+NOTED = sorted((course.SOURCE / "notes").glob("*.md"))
+EVERY = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+
+def blocks(path: Path, kind: str) -> list[plain.Block]:
+    cells = nbformat.read(path, as_version=4).cells
+    found = [block for cell in cells if cell.cell_type == "markdown" for block in plain.split(cell.source)]
+    return [block for block in found if block.kind == kind]
+
+
+def text_of(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells)
+
+
+def lines(text: str) -> set[str]:
+    """Lines long enough to be somebody's own words."""
+    return {line.strip() for line in text.splitlines() if len(line.strip()) > 24}
+
+
+# --- the copies
+
+
+@EVERY
+def test_both_copies_are_whole_notebooks(path: Path):
+    for make in (course.student, course.instructor):
+        notebook = make(path, {})
+        nbformat.validate(notebook)
+        ids = [cell.id for cell in notebook.cells]
+        assert len(set(ids)) == len(ids)
+        assert notebook.cells[0].source.startswith("# ")
+        assert "how-to-run" in ids[:3]
+        assert "colab" in ids
+        left = re.search(r"\{[a-z:]+\}`|^[`:]{3,}\{", text_of(notebook), re.MULTILINE)
+        assert left is None, left
+
+
+@EVERY
+def test_a_student_has_every_exercise_and_no_solution(path: Path):
+    notebook = course.student(path, {})
+    text = text_of(notebook)
+    exercises, solutions = blocks(path, "exercise"), blocks(path, "solution")
+    assert [block.name for block in solutions] == [block.name for block in exercises]
+    assert text.count("\n### Exercise ") == len(exercises) == text.count("**Your answer:**")
+    assert text.count("<summary>Hint</summary>") == sum(block.text.count("```{admonition} Hint") for block in exercises)
+    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
+    kept = nbformat.read(path, as_version=4)
+    for cell in kept.cells:  # what the chapter says elsewhere is no secret
+        if cell.cell_type == "markdown":
+            cell.source = "\n".join(block.text for block in plain.split(cell.source) if block.kind != "solution")
+    known = lines(text_of(kept)) | {"from addgcn.check import check"}
+    told = {line for block in solutions for line in lines(block.text)} - known
+    assert not {line for line in told & lines(text) if not line.startswith(("import ", "from ", "def ", "class "))}
+
+
+@EVERY
+def test_a_teacher_has_every_solution_as_cells(path: Path):
+    notebook = course.instructor(path, {})
+    code = {cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    for block in blocks(path, "solution"):
+        assert {text for kind, text in plain.code_and_text(block.text) if kind == "code"} <= code
+    assert text_of(notebook).count("**Solution**") == len(blocks(path, "exercise"))
+    if path in ASSIGNMENTS:
+        assert "your code" not in text_of(notebook)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_an_empty_stub_gets_a_friendly_answer(path: Path):
+    stubs = [cell for cell in course.student(path, {}).cells if "\ncheck(" in cell.source]
+    asked = {number for block in blocks(path, "exercise") for number, _ in course.ASKED.findall(block.text)}
+    answered = set()
+    for cell in stubs:
+        tree = ast.parse(cell.source)
+        names: dict[str, Any] = {}
+        defined = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        exec(compile(ast.Module(list(defined), []), cell.id, "exec"), names)
+        for number, function in course.ASKED.findall(cell.source):
+            result = check(number, names[function])
+            answered.add(number)
+            assert not result
+            assert "returns None" in result.hint, result
+    assert answered == asked
+
+
+def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    outcome = notebooks.execute(folder / "copy.ipynb", notebook)
+    assert outcome.error is None, outcome.error
+    return outcome.notebook
+
+
+@pytest.mark.timeout(300)
+def test_the_students_copy_of_a_chapter_runs_to_its_end(tmp_path: Path):
+    notebook = run(course.student(ROOT / "book/06_gcn.ipynb", {}), tmp_path)
+    answers = [str(cell.outputs) for cell in notebook.cells if cell.source.startswith("from addgcn.check import")]
+    assert len(answers) == 4
+    assert all("returns None: is there a `return`?" in answer for answer in answers)
+
+
+@pytest.mark.timeout(300)
+def test_the_teachers_copy_of_a_chapter_runs_to_its_end(tmp_path: Path):
+    run(course.instructor(ROOT / "book/06_gcn.ipynb", {}), tmp_path)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [1, 2])
+def test_both_copies_of_an_assignment_run(number: int, tmp_path: Path):
+    path = ROOT / f"book/teaching/assignment_{number}.ipynb"
+    assert "None" in str(run(course.student(path, {}), tmp_path).cells)
+    shown = str([cell.outputs for cell in run(course.instructor(path, {}), tmp_path).cells if cell.cell_type == "code"])
+    assert "None" not in shown
+
+
+def test_a_stub_keeps_the_signature_only():
+    code = "import torch\n\nclass A(torch.nn.Module):\n    def f(self, x, k=2):\n        return k * x\n\nA()"
+    assert course.stub(code).split("\n") == [
+        "import torch", "", "", "class A(torch.nn.Module):", "", "    def f(self, x, k=2):", "        ...  # your code"
+    ]  # fmt: skip
+
+
+def test_numbers_come_from_the_executed_chapter_or_are_marked():
+    translate = plain.Plain({"a": 0.256, "b": "x"}, {"04_cam": "CAM"})
+    text = "{glue:text}`a:.2f`, {glue:text}`b`, {glue:text}`c:.1f`; {doc}`04_cam`, {doc}`here <../04_cam>`"
+    assert translate(text) == "0.26, x, ‹c›; [CAM](04_cam.ipynb), [here](04_cam.ipynb)"
+    assert translate("{cite}`ye2020addgcn`") == "(Ye et al., 2020)"
+    stored = [{"data": {"x/text/plain": "np.float64(1.5)"}, "metadata": {"scrapbook": {"name": "n"}}}]
+    assert dict(plain.glued_in(iter(stored))) == {"n": 1.5}
+
+
+@pytest.mark.parametrize("text", ["```{figure} x.png\n```", "{numref}`x`", "{cite}`nobody1900`"])
+def test_what_has_no_plain_form_is_an_error(text: str):
+    with pytest.raises(InputError):
+        plain.Plain({}, {})(text)
+
+
+def test_the_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    few = [ROOT / "book/04_cam.ipynb", ROOT / "book/teaching/assignment_1.ipynb"]
+    monkeypatch.setattr(course, "sources", lambda: few)
+    names = {}
+    for path in course.build(tmp_path / "course", slides=False):
+        with zipfile.ZipFile(path) as zipped:
+            assert zipped.testzip() is None
+            names[path.stem] = {Path(*Path(name).parts[1:]).as_posix() for name in zipped.namelist()}
+        before = path.read_bytes()
+        assert course.archive(tmp_path / "course" / path.stem.removeprefix("addgcn-")).read_bytes() == before
+    both = {"04_cam.ipynb", "assignment_1.ipynb", "README.md", "LICENSE"}
+    assert names["addgcn-student"] == both
+    parts = {f"{part}/assignment_{n}.py" for part in ("grading", "solutions") for n in (1, 2, 3)}
+    assert names["addgcn-instructor"] == both | parts | {"grade.py", "grade_worker.py"}
+
+
+# --- the grader
+
+
+class Here(grade.Submission):
+    """A submission in this process, so that many can be graded quickly."""
+
+    names: dict[str, Any] | None = None
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.names is None:
+            self.names, self.complaints = grade_worker.load(str(self.path))
+        reply = grade_worker.answer(self.names, request)
+        if "error" in reply:
+            raise grade.Lost(reply["error"])
+        return reply
+
+
+def model_solution(number: int) -> str:
+    return (course.SOURCE / f"solutions/assignment_{number}.py").read_text(encoding="utf-8")
+
+
+def lost(result: dict[str, Any]) -> list[str]:
+    return [row["text"] for row in result["criteria"] if row["points"] == 0]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_model_solution_has_all_points(number: int, seed: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grade, "Submission", Here)
+    result = grade.grade(number, course.SOURCE / f"solutions/assignment_{number}.py", seed)
+    assert lost(result) == []
+    assert result["points"] == result["of"]
+    assert result["points"] + result["by_hand"] == 20
+
+
+@pytest.mark.parametrize("path", ASSIGNMENTS, ids=lambda path: path.stem)
+def test_empty_stubs_have_no_points(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(grade, "Submission", Here)
+    copy = tmp_path / path.name
+    nbformat.write(course.student(path, {}), copy)
+    result = grade.grade(int(path.stem[-1]), copy)
+    assert result["points"] == 0
+    assert result["complaints"] == []
+    assert all(row["why"] for row in result["criteria"] if row["points"] is not None)
+
+
+CASES = [(number, name) for number, cases in WRONG.items() for name in cases]
+
+
+@pytest.mark.parametrize(("number", "name"), CASES, ids=[name for _, name in CASES])
+def test_a_typical_mistake_loses_its_criteria_and_no_other(
+    number: int, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(grade, "Submission", Here)
+    old, new, criteria = WRONG[number][name]
+    text = model_solution(number)
+    assert text.count(old) == 1
+    (tmp_path / "work.py").write_text(text.replace(old, new))
+    result = grade.grade(number, tmp_path / "work.py")
+    assert len(lost(result)) == len(criteria), grade.told(result)
+    assert all(word in criterion for word, criterion in zip(criteria, lost(result), strict=True)), grade.told(result)
+    assert 0 < result["points"] < result["of"]
+
+
+def test_the_grader_in_a_process_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "work.py"
+    path.write_text(model_solution(1) + "\nprint('noise')\nraise SystemExit('never run')\n")
+    assert grade.told(grade.grade(1, path)).endswith("20 of 20 points")
+    assert capsys.readouterr().out == ""
+
+
+def submission(folder: Path, code: str) -> grade.Submission:
+    (folder / "work.py").write_text(code)
+    return grade.Submission(folder / "work.py", seconds=2)
+
+
+def test_code_that_hangs_or_ends_the_process_loses_that_criterion_alone(tmp_path: Path):
+    code = """
+import os
+def hang(x):
+    while True: pass
+def end(x):
+    os._exit(3)
+def leave(x):
+    raise SystemExit(0)
+def shout(x):
+    print('{"value": 42}')
+    return x + 1
+def change(x):
+    x.append(1)
+    return x
+"""
+    with submission(tmp_path, code) as work:
+        assert work.call("shout", 1) == 2
+        for name, why in (("hang", "longer than"), ("end", "ended"), ("leave", "ended"), ("absent", "there is no")):
+            with pytest.raises(grade.Lost, match=why):
+                work.call(name, 1)
+        with pytest.raises(grade.Lost, match="changes what it is given"):
+            work.call("change", [1])
+        assert work.call("shout", 1) == 2  # it goes on
+
+
+def test_only_definitions_of_a_notebook_are_run(tmp_path: Path):
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    cells = [
+        "%matplotlib inline\nimport math",
+        "raise RuntimeError",
+        "def f(x):\n    return math.sqrt(x)",
+        "LIST = [1, 2]",
+        "f(",
+        "import nothing_of_this_name",
+    ]
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "work.ipynb")
+    with grade.Submission(tmp_path / "work.ipynb") as work:
+        assert work.call("f", 9.0) == 3
+        assert work.value("LIST") == [1, 2]
+        assert len(work.complaints) == 2
+        assert "cell 5 is not Python" in work.complaints[0]
+        assert "nothing_of_this_name" in work.complaints[1]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [([1, [2.0]], [1.00001, [2]], True), ([1, 2], [1], False), (float("nan"), float("nan"), True), (None, 1.0, False)],
+)
+def test_close(a: Any, b: Any, same: bool):
+    assert grade.close(a, b) is same
+
+
+# --- notes, questions, slides, project
+
+
+@pytest.mark.parametrize("path", NOTED, ids=lambda path: path.stem)
+def test_teachers_notes_say_what_a_teacher_needs(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert 150 <= len(text.split()) <= 300
+    assert re.findall(r"^\*\*([\w ]+)\.\*\*", text, re.MULTILINE) == ["Time", "On the board", "Ask", "What goes wrong"]
+    assert any(chapter.stem.startswith(path.stem + "_") for chapter in CHAPTERS)
+
+
+QUESTIONS = [path for path in CHAPTERS if "check-yourself" in path.read_text(encoding="utf-8")]
+
+
+def test_the_first_chapters_have_questions_and_notes():
+    done = {f"{n:02d}" for n in (*range(11), 12)}
+    assert done <= {path.stem[:2] for path in QUESTIONS}
+    assert done <= {path.stem for path in NOTED}
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_questions_explain_every_answer(path: Path):
+    cells = nbformat.read(path, as_version=4).cells
+    place = next(n for n, cell in enumerate(cells) if cell.id == "check-yourself")
+    assert cells[place].source.startswith("## Check yourself\n")
+    assert cells[place + 1].source.startswith("## Summary")
+    parts = re.split(r"^\*\*\d\.\*\* ", cells[place].source, flags=re.MULTILINE)[1:]
+    assert len(parts) == 3
+    for part in parts:
+        question, answer = part.split("<details>\n<summary>Answer to question ")
+        letters = re.findall(r"^- \((\w)\) ", question, re.MULTILINE)
+        (right,) = re.findall(r"^\*\*\((\w)\)\*\* is right\. \S", answer, re.MULTILINE)
+        wrong = re.findall(r"^- Not \((\w)\): \S", answer, re.MULTILINE)
+        assert letters == ["a", "b", "c"]
+        assert sorted([right, *wrong]) == letters
+        assert answer.rstrip().endswith("</details>")
+
+
+@pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
+def test_a_deck_stands_alone(path: Path):
+    page = slides.deck(path, figures=False)
+    assert 8 <= page.count("<section") <= 12
+    assert page.count('class="note"') >= 7
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", page)
+    assert not re.search(r"https?://", page)
+    assert "$" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)  # every formula was drawn
+
+
+def test_there_is_a_deck_for_each_session():
+    assert [path.stem for path in DECKS] == [f"session_{n}" for n in range(1, 7)]
+
+
+def test_figures_and_values_of_a_deck_are_drawn():
+    page = slides.deck(course.SOURCE / "slides/session_2.md")
+    assert page.count('src="data:image/png;base64,') == 3
+    assert all(len(alt) > 30 for alt in re.findall(r'<img alt="([^"]*)"', page))
+    assert "OF1 28, CF1 0.9" in page
+
+
+def test_a_formula_lies_on_its_line():
+    drawn = slides.formula(r"x_i")
+    below = float(re.search(r"vertical-align: (-?[\d.]+)em", drawn)[1])
+    assert below < 0  # the index hangs below the line
+    assert 'aria-label="x_i"' in drawn
+    assert float(re.search(r"vertical-align: (-?[\d.]+)em", slides.formula("x"))[1]) == pytest.approx(0, abs=0.02)
+
+
+def test_a_figure_without_a_description_is_an_error(tmp_path: Path):
+    code = "# T\n\n```figure\nfrom matplotlib.figure import Figure\nfigure = Figure()\n```\n"
+    (tmp_path / "deck.md").write_text(code)
+    with pytest.raises(InputError, match="without a description"):
+        slides.deck(tmp_path / "deck.md")
+    (tmp_path / "deck.md").write_text("## no title\n")
+    with pytest.raises(InputError, match="no title"):
+        slides.deck(tmp_path / "deck.md")
+
+
+def test_the_projects_table_becomes_folders_that_the_library_reads(tmp_path: Path):
+    from PIL import Image
+
+    text = (ROOT / "book/teaching/project.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
+    rows = ["a.png,train,cup; book", "b.png,train,lamp", "c.png,id,cup", "d.png,ood,book;lamp"]
+    for row in rows:
+        Image.new("RGB", (8, 8)).save(tmp_path / row[:5])
+    (tmp_path / "labels.csv").write_text("\n".join(["file,split,labels", *rows]))
+    names["coco_folders"](str(tmp_path / "labels.csv"), str(tmp_path), str(tmp_path / "mine"))
+    train, test = (load("coco2017", split, tmp_path / "mine") for split in ("train", "val"))
+    odd = load("coco2017", "val", tmp_path / "mine-ood")
+    assert train.classes == test.classes == odd.classes == ("book", "cup", "lamp")
+    assert [data.targets.tolist() for data in (train, test, odd)] == [[[1, 1, 0], [0, 0, 1]], [[0, 1, 0]], [[1, 0, 1]]]
