@@ -5,7 +5,12 @@ Bad input ends with a message that says what is wrong and what to do, and exit c
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +58,8 @@ class Train:
         if is_first_process():
             title = f"{self.data} {record['data']['eval']['split']}, {record['duration_s']:.0f} s"
             show_metrics(record["metrics"], title)
+            if bad := record.get("bad_images"):
+                print(f"{len(bad)} training images could not be read and were skipped: {self.out / 'bad_images.txt'}")
             print(f"model, log and record: {self.out}")
 
 
@@ -110,8 +117,38 @@ def value_of(flag: str, argv: list[str]) -> str | None:
     return None
 
 
+class Terminated(BaseException):
+    """SIGTERM: a machine that is taken back, a job whose time is over."""
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """While it lasts, SIGTERM raises `Terminated`, so that what is open gets closed. In the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    first = os.getpid()
+
+    def stop(number: int, frame: object) -> None:
+        if os.getpid() != first:  # a loader's worker, which has inherited this
+            os._exit(143)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Entry point of the `addgcn` command."""
+    with sigterm_raises():
+        run_command(argv)
+
+
+def run_command(argv: list[str] | None = None) -> None:
+    """Parse and run, and end with the exit code that says how it went."""
     try:
         parse(sys.argv[1:] if argv is None else argv).run()
     except InputError as error:
@@ -123,6 +160,9 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("addgcn: stopped. A training run goes on with --resume, fetch with the same command.", file=sys.stderr)
         sys.exit(130)
+    except Terminated:
+        print("addgcn: stopped by SIGTERM. A training run goes on from its last epoch with --resume.", file=sys.stderr)
+        sys.exit(143)
 
 
 if __name__ == "__main__":

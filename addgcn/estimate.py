@@ -56,9 +56,9 @@ def measure(
         InputError: the batch does not fit into the GPU's memory.
     """
     device, N = accelerator.device, len(train_items)
-    items = SeededItems(train_items, recipe.seed)
-    if N * epochs * items[0][0].numel() < SMALL:
+    if N * epochs * 3 * recipe.size**2 < SMALL:
         return None
+    items = SeededItems(train_items, recipe.seed)
     few = min(4, recipe.batch_size, N)
     load, loaded = timed(lambda: [items[i] for i in range(few)], device)
     rows = [i % few for i in range(recipe.batch_size)]

@@ -88,6 +88,7 @@ class Recipe:
     precision: Literal["no", "bf16", "fp16"] = "no"  # of the training steps; evaluation is in float32
     channels_last: bool = True  # the faster layout of images in memory
     workers: int = 4  # processes that decode images
+    on_bad_image: Literal["stop", "skip"] = "stop"  # what to do when a training image cannot be read
     evaluate_every: int = 1  # epochs
     limit: int = 0  # > 0: train on only so many images, drawn by the seed
     holdout: float = 0.0  # > 0: evaluate on this part of the training split, which is then not trained on
@@ -96,7 +97,7 @@ class Recipe:
     def __post_init__(self) -> None:
         check_name("model", self.model, MODELS)
         for field in fields(self):
-            if field.name in ("augment", "optimizer", "schedule", "over", "precision"):
+            if field.name in ("augment", "optimizer", "schedule", "over", "precision", "on_bad_image"):
                 check_name(field.name, getattr(self, field.name), _choices(str(field.type)))
         for name, known in PARTS.items():
             check_name(name, getattr(self, name), known)
@@ -116,6 +117,9 @@ class Recipe:
                 "lr_trunk=0 freezes the backbone and caches its features, which random crops do not allow: "
                 "take augment='flip' or 'none'."
             )
+
+        if self.frozen and self.on_bad_image == "skip":
+            raise InputError("lr_trunk=0 computes the features of every image: mend or remove bad ones, do not skip.")
 
     @property
     def frozen(self) -> bool:

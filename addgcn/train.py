@@ -33,6 +33,7 @@ from .recipes import Model, Recipe
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint
 from .scores import compute_metrics
+from .skip import SkipBad, bad_images
 from .transfer import start_model
 
 
@@ -79,6 +80,8 @@ def train(
     if isinstance(model, Peer):
         model.fit_labels(train_set.targets)  # the graph of ML-GCN and SSGRL is counted, not learned
     train_items, eval_items = items(recipe, model, train_set, eval_set, accelerator)
+    if recipe.on_bad_image == "skip":
+        train_items = SkipBad(train_items, recipe.size, out)
     sampler = EpochSampler(len(train_items), recipe.seed)
     train_loader = DataLoader(
         SeededItems(train_items, recipe.seed),
@@ -168,6 +171,8 @@ def train(
                 metrics = compute_metrics(scores, targets, train_set.classes)
                 row |= {"mAP": metrics.mAP, "CF1": metrics.CF1, "OF1": metrics.OF1}
                 bar.set_postfix(loss=f"{row['train_loss']:.3f}", mAP=f"{metrics.mAP:.2f}")
+            if bad := bad_images(out):
+                row["bad_images"] = len(bad)
             row["seconds"] = round(seconds + time.time() - began, 2)
             if log is not None:
                 log.write(row)
@@ -190,6 +195,7 @@ def train(
         scores_sha256=sha256_of(scores),
         metrics=metrics.as_dict(),
         **({} if init is None else {"init": init}),
+        **({"bad_images": bad} if (bad := bad_images(out)) else {}),
     )
     if log is not None:
         log.close()
