@@ -764,6 +764,46 @@ def bias_ignored_alone(s, y, other):
     return p[(y == 1) & (other == 1)].mean() / p[(y == 1) & (other != 1)].mean()
 
 
+# --- chapter 13
+
+
+def max_readout(Z, weight, bias):
+    return Z.amax(1) @ weight.T + bias
+
+
+def max_readout_gather(Z, weight, bias):
+    best = Z.argmax(1, keepdim=True)
+    return F.linear(Z.gather(1, best)[:, 0], weight, bias)
+
+
+def evidence(X, w):
+    values, places = X.flatten(1).max(1)
+    return torch.zeros(X[0].numel()).index_add(0, places, w * values).view(X.shape[1:])
+
+
+def evidence_loop(X, w):
+    e = torch.zeros(X.shape[1:])
+    for channel, weight in zip(X, w, strict=True):
+        e.view(-1)[channel.argmax()] += weight * channel.max()
+    return e
+
+
+def evidence_overwritten(X, w):
+    values, places = X.flatten(1).max(1)
+    e = torch.zeros(X[0].numel())
+    e[places] = w * values
+    return e.view(X.shape[1:])
+
+
+def evidence_of_the_best_position(X, w):
+    L = torch.einsum("dhw,d->hw", X, w)
+    return torch.where(L.max() == L, L, torch.zeros_like(L))
+
+
+def concentration(m, inside):
+    return (m[inside].sum() / m.sum()) / inside.float().mean()
+
+
 CASES = {
     "1.1": Case(
         [coco_targets, coco_targets_lists],
@@ -1239,6 +1279,38 @@ CASES = {
             ("ties", stands_out_no_ties),
             ("pairs", stands_out_of_means),
             ("ignored", stands_out_ignored_absent),
+        ],
+    ),
+    "13.1": Case(
+        [max_readout, max_readout_gather],
+        [
+            ("any order of nodes", lambda Z, w, b: (Z * w).sum(2) + b),
+            ("winners only", lambda Z, w, b: Z.mean(1) @ w.T + b),
+            ("winners only", lambda Z, w, b: (Z @ w.T).amax(1) + b),
+            ("bias", lambda Z, w, b: Z.amax(1) @ w.T),
+            ("values", lambda Z, w, b: Z.amax((0, 1)).expand(len(Z), -1) @ w.T + b),
+            ("gradient", lambda Z, w, b: Z.detach().amax(1) @ w.T + b),
+            ("shape", lambda Z, w, b: Z.amax(2) @ w[:, 0].expand(5, -1).T[:, :4]),
+        ],
+    ),
+    "13.2": Case(
+        [evidence, evidence_loop],
+        [
+            ("the whole score", evidence_of_the_best_position),
+            ("the whole score", lambda X, w: torch.einsum("dhw,d->hw", X, w)),
+            ("places", lambda X, w: evidence(X, w).sum().expand(X.shape[1:]) / X[0].numel()),
+            ("shared places", evidence_overwritten),
+            ("shape", lambda X, w: evidence(X, w).flatten()),
+        ],
+    ),
+    "13.3": Case(
+        [concentration, lambda m, inside: (m * inside).mean() / m.mean() / inside.double().mean()],
+        [
+            ("flat", lambda m, inside: m[inside].sum() / m.sum()),
+            ("flat", lambda m, inside: m[inside].mean()),
+            ("all inside", lambda m, inside: (m[inside].sum() / m.sum() / inside.float().mean()).clamp(max=1)),
+            ("all inside", lambda m, inside: m[inside].mean() / m[~inside].mean().clamp(min=1e-3)),
+            ("values", lambda m, inside: m[inside].square().sum() / m.square().sum() / inside.float().mean()),
         ],
     ),
     "15.1": Case(
