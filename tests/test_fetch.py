@@ -323,6 +323,20 @@ def test_interrupted_unpacking(server: Server, voc: Callable, tmp_path: Path, mo
     check_fetched(root, tmp_path / "made")
 
 
+def test_stopped_before_the_manifest(
+    server: Server, voc: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is unpacked, but nothing says so: the archive that is still there is used, and then cleared away."""
+    root = tmp_path / "data"
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    (root / "fetched.json").unlink()
+    (root / f"{TRAINVAL}.part").write_bytes(server.files[TRAINVAL])
+    server.asked.clear()
+    fetch.fetch("voc2007", root, sources=voc("whole"))
+    assert [one[1] for one in server.asked] == [TEST]
+    check_fetched(root, tmp_path / "made")
+
+
 # --- disks that fail
 
 
