@@ -57,7 +57,7 @@ def evaluate_run(
     """
     if size is not None and sizes:
         raise InputError("give --size for one size or --sizes to average over several, not both.")
-    sizes = sizes or [size or size_of(Path(folder))]
+    sizes = sizes or [size_of(Path(folder)) if size is None else size]
     check_at_least_one(size=min(sizes), batch_size=batch_size)
     folder = Path(folder)
     model = load_model(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import variants
 from safetensors.torch import load_file, save_file
 
 from addgcn import ADDGCN, runs
@@ -25,21 +26,9 @@ from addgcn.errors import InputError
 from addgcn.losses import multilabel_loss
 from addgcn.metrics import MultiLabelMetrics, average_precision
 from addgcn.pretrained import load_model
-from addgcn.recipes import Recipe
 from addgcn.runs import read_checkpoint
 
-TINY = Recipe(
-    backbone="scenes",
-    weights=None,
-    dim=8,
-    size=32,
-    augment="none",
-    epochs=1,
-    batch_size=16,
-    lr=0.01,
-    lr_trunk=0.01,
-    workers=0,
-)
+TINY = replace(variants.TINY, attend="sum", lr=0.01, over="mean")
 FLAGS = ["--weights", "None", "--dim", "8", "--size", "32", "--epochs", "1", "--batch-size", "16", "--workers", "0"]
 Say = Callable[[list[str]], str]
 

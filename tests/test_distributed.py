@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import variants
 from safetensors.torch import load_file
 
 from addgcn import train as train_module
@@ -25,20 +26,8 @@ from addgcn.recipes import Recipe
 from addgcn.records import read_json
 from addgcn.runs import read_log
 
-TINY = Recipe(
-    backbone="scenes",
-    weights=None,
-    attend="mean",
-    dim=8,
-    size=32,
-    augment="flip",
-    epochs=2,
-    batch_size=5,  # 32 images to evaluate on: no multiple of 5, nor of 2 x 5
-    lr=0.05,
-    lr_trunk=0.02,
-    over="sum",
-    workers=0,
-)
+# 32 images to evaluate on: no multiple of 5, nor of 2 x 5
+TINY = replace(variants.TINY, augment="flip", epochs=2, batch_size=5, lr_trunk=0.02)
 # as in test_resume.py: torch takes long to import
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["addgcn.cli", "addgcn.train"])

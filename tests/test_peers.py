@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import variants
 from torch import Tensor, nn
 from torch.nn import functional as F
 from variants import DIM, C, D, Trunk, pictures
@@ -21,23 +22,11 @@ from addgcn.cli import main
 from addgcn.losses import multilabel_loss
 from addgcn.peers import GatedGraph, Peer, SemanticDecoupling, count_labels
 from addgcn.pretrained import Pretrained
-from addgcn.recipes import MODELS, Recipe
+from addgcn.recipes import MODELS
 from addgcn.records import cooccurrence, read_json
 
 PEERS = pytest.mark.parametrize("cls", [MLGCN, SSGRL])
-TINY = Recipe(
-    backbone="scenes",
-    weights=None,
-    dim=8,
-    size=32,
-    augment="none",
-    epochs=2,
-    batch_size=16,
-    lr=0.05,
-    lr_trunk=0.01,
-    over="sum",
-    workers=0,
-)
+TINY = replace(variants.TINY, attend="sum", epochs=2)
 
 
 def labels(N: int = 60, classes: int = C) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import variants
 from safetensors.torch import load_file
 
 from addgcn import runs
@@ -24,22 +25,7 @@ from addgcn.recipes import Recipe
 from addgcn.records import read_json
 from addgcn.runs import read_log
 
-TINY = Recipe(
-    backbone="scenes",
-    weights=None,
-    attend="mean",
-    dim=8,
-    size=32,
-    augment="flip",
-    epochs=4,
-    batch_size=16,
-    lr=0.05,
-    lr_trunk=0.01,
-    schedule="cosine",
-    warmup=0.5,
-    over="sum",
-    workers=0,
-)
+TINY = replace(variants.TINY, augment="flip", epochs=4, schedule="cosine", warmup=0.5)
 VARIANTS = {
     "plain": TINY,
     "released-accumulate-ema": replace(TINY, wiring="released", accumulate=2, ema=0.9, augment="multiscale"),

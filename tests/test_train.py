@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from variants import TINY
 
 from addgcn import ADDGCN
 from addgcn import train as train_module
@@ -25,23 +26,6 @@ from addgcn.recipes import RECIPES, Recipe
 from addgcn.records import read_json
 from addgcn.runs import read_checkpoint, read_log
 from addgcn.train import build_optimizer, lr_factor, train
-
-TINY = Recipe(
-    backbone="scenes",
-    weights=None,
-    attend="mean",
-    dim=8,
-    size=32,
-    augment="none",
-    epochs=1,
-    batch_size=16,
-    lr=0.05,
-    lr_trunk=0.01,
-    milestones=(30, 40),
-    over="sum",
-    workers=0,
-)
-
 
 # --- recipes
 
