@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -77,18 +78,32 @@ class Scene:
 
 
 def compose(
-    split: str, index: int, labels: np.ndarray, place: int, size: int = 64, seed: int = 0, draw: int = 0
+    split: str,
+    index: int,
+    labels: np.ndarray,
+    place: int,
+    size: int = 64,
+    seed: int = 0,
+    draw: int = 0,
+    without: Collection[int] = (),
 ) -> Scene:
     """Render image `index` of a split; `labels` (18,) and `place` are its rows of `draw_labels`.
 
     In `bg` the objects, where they stand and the noise are those of the same image of `id`; only the
     background differs.
+
+    Args:
+        without: categories (-1: the clutter) taken away once everything has found its place. What they hid is
+            seen then; the rest, light and noise are the same.
     """
     rng = stream(seed, "id" if split == "bg" else split, index, draw, "objects")
     background = trace(draw_background(place, stream(seed, split, index, draw, "place")))
     wanted = np.flatnonzero(labels).tolist()
     crowd = [c for c in wanted for _ in range(3) if rng.random() < CROWD.get(CLASSES[c], 0.04)]
     canvas, ids, placed, visible = _stage(background, wanted, crowd[:4], rng, size)
+    if without:
+        placed = [p for p in placed if p.category not in without]
+        canvas, ids, visible = _paint(background, placed, size * SUPERSAMPLE)
     found = [
         _find(p, number, v, ids)
         for number, (p, v) in enumerate(zip(placed, visible, strict=True), start=1)
