@@ -661,6 +661,60 @@ def stands_out_ignored_absent(weights, y, i):
     return ((gap > 0).float() + 0.5 * (gap == 0).float()).mean()
 
 
+# --- chapter 14
+
+
+def excess(m, inside):
+    return m[inside].sum() / m.sum() - inside.float().mean()
+
+
+def excess_of_means(m, inside):
+    return m[inside].mean() - m[~inside].mean()
+
+
+def permutation_p(observed, null):
+    tail = min((null >= observed).sum(), (null <= observed).sum())
+    return min(1.0, 2 * (tail.item() + 1) / (len(null) + 1))
+
+
+def permutation_p_sorted(observed, null):
+    above, below = sum(x >= observed for x in null.tolist()), sum(x <= observed for x in null.tolist())
+    return min(1.0, (min(above, below) + 1) / (len(null) + 1) * 2)
+
+
+def permutation_p_strict(observed, null):
+    tail = min((null > observed).sum(), (null < observed).sum())
+    return min(1.0, 2 * (tail.item() + 1) / (len(null) + 1))
+
+
+def permutation_p_upper(observed, null):
+    return min(1.0, 2 * ((null >= observed).sum().item() + 1) / (len(null) + 1))
+
+
+def permutation_p_zero(observed, null):
+    return min(1.0, 2 * min((null >= observed).sum(), (null <= observed).sum()).item() / len(null))
+
+
+def permutation_p_beyond(observed, null):
+    return 2 * (min((null >= observed).sum(), (null <= observed).sum()).item() + 1) / (len(null) + 1)
+
+
+def permutation_p_of_100(observed, null):
+    return min(1.0, 2 * (min((null >= observed).sum(), (null <= observed).sum()).item() + 1) / 100)
+
+
+def dynamic_share(A):
+    return A.var(0, unbiased=False).mean() / A.var(unbiased=False)
+
+
+def dynamic_share_numpy(A):
+    return 1 - np.var(A.numpy().mean(0)) / np.var(A.numpy())
+
+
+def dynamic_share_of_levels(A):
+    return A.mean((1, 2)).var(unbiased=False) / A.var(unbiased=False)
+
+
 # --- chapter 15
 
 
@@ -1341,6 +1395,38 @@ CASES = {
             ("by hand", bias_against_all),
             ("no bias", bias_difference),
             ("ignored", bias_ignored_alone),
+        ],
+    ),
+    "14.1": Case(
+        [excess, lambda m, inside: (m * inside).sum() / m.sum() - inside.sum() / inside.numel()],
+        [
+            ("a flat map", lambda m, inside: m[inside].sum() / m.sum()),
+            ("bright inside", excess_of_means),
+            ("bright inside", lambda m, inside: m[inside].sum() - m.sum() * inside.float().mean()),
+            (
+                "bright inside",
+                lambda m, inside: excess((m - m.min()) / (m.max() - m.min()).clamp(min=1e-6) + 1e-6, inside),
+            ),
+            ("sign", lambda m, inside: abs(excess(m, inside))),
+        ],
+    ),
+    "14.2": Case(
+        [permutation_p, permutation_p_sorted],
+        [
+            ("never 0", permutation_p_zero),
+            ("both sides", permutation_p_upper),
+            ("at most 1", permutation_p_beyond),
+            ("ties", permutation_p_strict),
+            ("number of draws", permutation_p_of_100),
+        ],
+    ),
+    "14.3": Case(
+        [dynamic_share, dynamic_share_numpy],
+        [
+            ("a static graph", lambda A: A.mean(0).var(unbiased=False) / A.var(unbiased=False)),
+            ("a dynamic graph", lambda A: A.var(0).mean() / A.var()),
+            ("a dynamic graph", lambda A: A.var(0, unbiased=False).mean()),
+            ("entry by entry", dynamic_share_of_levels),
         ],
     ),
 }
