@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 import zipfile
@@ -175,7 +176,7 @@ def test_the_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             names[path.stem] = {Path(*Path(name).parts[1:]).as_posix() for name in zipped.namelist()}
         before = path.read_bytes()
         assert course.archive(tmp_path / "course" / path.stem.removeprefix("addgcn-")).read_bytes() == before
-    both = {"04_cam.ipynb", "assignment_1.ipynb", "README.md", "LICENSE"}
+    both = {"04_cam.ipynb", "assignment_1.ipynb", "README.md", "LICENSE", "LICENSE-book"}
     assert names["addgcn-student"] == both
     parts = {f"{part}/assignment_{n}.py" for part in ("grading", "solutions") for n in (1, 2, 3)}
     assert names["addgcn-instructor"] == both | parts | {"grade.py", "grade_worker.py"}
@@ -368,6 +369,38 @@ def test_figures_and_values_of_a_deck_are_drawn():
     assert page.count('src="data:image/png;base64,') == 3
     assert all(len(alt) > 30 for alt in re.findall(r'<img alt="([^"]*)"', page))
     assert "OF1 28, CF1 0.9" in page
+
+
+def test_a_deck_in_a_browser(tmp_path: Path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    chromium = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+    if not chromium.exists():
+        pytest.skip(f"needs a browser: {chromium} (apt install chromium), or name another in $CHROMIUM")
+    path = slides.build_decks(course.SOURCE / "slides", tmp_path, figures=False)[1]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 960, "height": 540})
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
+        page.goto(path.as_uri())
+        page.keyboard.press("ArrowRight")
+        assert page.locator("section.now h2").inner_text() == "Rank, walk down, ask"
+        assert page.locator("section.now .note").is_hidden()
+        page.keyboard.press("n")
+        assert page.locator("section.now .note").is_visible()
+        page.keyboard.press("End")
+        count = page.locator("section").count()
+        assert page.locator("#place").inner_text() == f"{count} / {count}"
+        for number in range(1, count + 1):
+            page.evaluate(f"show({number - 1})")
+            assert page.evaluate("document.documentElement.scrollHeight <= innerHeight + 1"), (
+                f"slide {number} is too long"
+            )
+        pdf = page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == count
+        browser.close()
+        assert said == []
 
 
 def test_a_formula_lies_on_its_line():

@@ -236,7 +236,8 @@ def build(target: Path = TARGET, slides: bool = True) -> list[Path]:
             for path in sources():
                 nbformat.write(make(path), folder / path.name)
             shutil.copy(SOURCE / f"{make.__name__}.md", folder / "README.md")
-            shutil.copy(ROOT / "LICENSE-book", folder / "LICENSE")
+            for licence in ("LICENSE", "LICENSE-book"):
+                shutil.copy(ROOT / licence, folder)
     for part in ("grading", "solutions"):
         shutil.copytree(SOURCE / part, target / "instructor" / part, ignore=shutil.ignore_patterns("__pycache__"))
     for tool in ("grade.py", "grade_worker.py"):
