@@ -125,7 +125,7 @@ def make_scenes() -> int:
 
 
 def build() -> int:
-    from step import run, timed
+    from step import run, show, timed
 
     library, everything = (digest(paths) for paths in sources())
     if stamped("site.sha256") == everything and not look():
@@ -143,6 +143,8 @@ def build() -> int:
         return 1
     with timed("chapters"):
         run_chapters()
+    if show("playground", [sys.executable, "tools/playground.py"]):
+        return 1
     program = str(Path(sys.executable).with_name("jupyter-book"))
     if run("pages", [program, "build", "-W", "--keep-going", "-n", "-q", str(ROOT)]):
         return 1
