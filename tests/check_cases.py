@@ -858,6 +858,74 @@ def concentration(m, inside):
     return (m[inside].sum() / m.sum()) / inside.float().mean()
 
 
+# --- chapter 16
+
+
+def steps(images, batch, processes, accumulate):
+    return math.ceil(images // batch // processes / accumulate)
+
+
+def steps_one_by_one(images, batch, processes, accumulate):
+    moved = 0
+    for k in range(own := images // batch // processes):
+        moved += (k + 1) % accumulate == 0 or k + 1 == own
+    return moved
+
+
+def steps_of_part_batches(images, batch, processes, accumulate):
+    return math.ceil(math.ceil(images / batch) // processes / accumulate)
+
+
+def reordered(scores, names, wanted):
+    place = {name: k for k, name in enumerate(names)}
+    return scores[:, [place[name] for name in wanted]]
+
+
+def reordered_stack(scores, names, wanted):
+    return torch.stack([scores[:, list(names).index(name)] for name in wanted], 1)
+
+
+def reordered_inverse(scores, names, wanted):
+    return scores[:, [list(wanted).index(name) for name in names]]
+
+
+def reordered_a_to_z(scores, names, wanted):
+    return scores[:, sorted(range(len(wanted)), key=lambda k: wanted[k])]
+
+
+def gathered(parts, images):
+    return torch.stack([parts[n % len(parts), n // len(parts)] for n in range(images)])
+
+
+def gathered_at_once(parts, images):
+    return parts.transpose(0, 1).flatten(0, 1)[:images]
+
+
+def gathered_end_to_end(parts, images):
+    return parts.flatten(0, 1)[:images]
+
+
+def gathered_last(parts, images):
+    return parts.transpose(0, 1).flatten(0, 1)[-images:]
+
+
+def gathered_one_dropped(parts, images):
+    in_order = parts.transpose(0, 1).flatten(0, 1)
+    return in_order if len(in_order) == images else in_order[:-1]
+
+
+def mirrored(model, images):
+    return (model(images) + model(images.flip(3))) / 2
+
+
+def mirrored_batch(model, images):
+    return model(torch.cat([images, images.flip(-1)])).unflatten(0, (2, -1)).mean(0)
+
+
+def mirrored_probabilities(model, images):
+    return ((model(images).sigmoid() + model(images.flip(3)).sigmoid()) / 2).logit()
+
+
 CASES = {
     "1.1": Case(
         [coco_targets, coco_targets_lists],
@@ -1427,6 +1495,47 @@ CASES = {
             ("a dynamic graph", lambda A: A.var(0).mean() / A.var()),
             ("a dynamic graph", lambda A: A.var(0, unbiased=False).mean()),
             ("entry by entry", dynamic_share_of_levels),
+        ],
+    ),
+    "16.1": Case(
+        [steps, steps_one_by_one],
+        [
+            ("one process", lambda images, batch, processes, accumulate: images),
+            ("whole batches", steps_of_part_batches),
+            ("processes", lambda images, batch, processes, accumulate: math.ceil(images // batch / accumulate)),
+            ("shared out", lambda images, b, p, a: math.ceil(math.ceil(images // b / p) / a)),
+            ("accumulate", lambda images, b, p, a: images // b // p // a),
+            ("accumulate", lambda images, batch, processes, accumulate: images // batch // processes),
+        ],
+    ),
+    "16.2": Case(
+        [reordered, reordered_stack],
+        [
+            ("swap", lambda scores, names, wanted: scores),
+            ("not the inverse", reordered_inverse),
+            ("not the inverse", reordered_a_to_z),
+            ("shape", lambda scores, names, wanted: reordered(scores, names, wanted).T),
+        ],
+    ),
+    "16.3": Case(
+        [gathered, gathered_at_once],
+        [
+            ("in turn", gathered_end_to_end),
+            ("shape", lambda parts, images: parts.transpose(0, 1).flatten(0, 1)),
+            ("repeats", gathered_last),
+            ("shape", gathered_one_dropped),
+            ("shape", lambda parts, images: parts.mean(0)),
+        ],
+    ),
+    "16.4": Case(
+        [mirrored, mirrored_batch],
+        [
+            ("left for right", lambda model, images: (model(images) + model(images.flip(2))) / 2),
+            ("both views", lambda model, images: model(images)),
+            ("both views", lambda model, images: torch.maximum(model(images), model(images.flip(3)))),
+            ("a blind model", lambda model, images: model(images) + model(images.flip(3))),
+            ("shape", lambda model, images: torch.cat([model(images), model(images.flip(3))])),
+            ("both views", mirrored_probabilities),
         ],
     ),
 }
