@@ -192,9 +192,8 @@ def build(folder: Path) -> str | None:
     for graph, run in zip(GRAPHS, runs, strict=True):
         record, other = read_json(run / "record.json"), read_json(run / f"evaluate_{OTHER}.json")
         kept = {key: record[key] for key in ("id", "date", "recipe", "data", "libraries", "duration_s")}
-        about["records"][graph] = kept | {
-            "mAP": {r["data"]["eval"]["split"]: r["metrics"]["mAP"] for r in (record, other)}
-        }
+        both = {r["data"]["eval"]["split"]: r["metrics"] for r in (record, other)}
+        about["records"][graph] = kept | {name: {s: m[name] for s, m in both.items()} for name in ("mAP", "OF1")}
     for name, scene in CASES.items():
         image = compose(scene, about, site)
         Image.fromarray(image).save(site / f"case-{name}.png", optimize=True)

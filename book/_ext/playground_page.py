@@ -66,7 +66,7 @@ def page(about: dict[str, Any] | None, folder: str) -> str:
             f"This copy of the book was built without what the playground needs ({about['missing']}): three pictures."
         )
     figures = "\n".join(figure(about, name, folder) for name in about["cases"])
-    return f"""<link rel="stylesheet" href="{folder}/playground.css">
+    return f"""<link rel="stylesheet" href="{folder}/playground.css"><link rel="stylesheet" href="{folder}/panels.css">
 <div class="pg" id="playground" data-base="{folder}/data/" data-script="{folder}/main.js" data-worker="{WORKER}">
 <p class="pg-status" role="status">{escape(status)}</p>
 <div class="pg-app" hidden></div>

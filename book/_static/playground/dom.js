@@ -15,6 +15,11 @@ function fill(node, attributes, children) {
   return node;
 }
 
+/** A text with A_d set as in the book. */
+export function named(text) {
+  return text.split("A_d").flatMap((part, k) => (k ? [element("b", {}, "A"), element("sub", {}, "d"), part] : [part]));
+}
+
 export function button(text, act, attributes = {}) {
   const node = element("button", { type: "button", ...attributes }, text);
   node.addEventListener("click", act);
@@ -23,7 +28,7 @@ export function button(text, act, attributes = {}) {
 
 /** A group of radio buttons: [value, text] each; calls `act(value)`. */
 export function radios(legend, name, choices, value, act) {
-  const group = element("fieldset", { class: "pg-radios" }, element("legend", {}, legend));
+  const group = element("fieldset", { class: "pg-radios" }, element("legend", {}, ...named(legend)));
   for (const [choice, text] of choices) {
     const input = element("input", { type: "radio", name, value: choice });
     input.checked = choice === value;

@@ -1,9 +1,9 @@
 // A_d as a heat map and as a graph. A[i][j] is the weight of node j in the update of node i.
 
-import { colour, element, sigmoid, svg } from "./dom.js";
+import { colour, element, named, sigmoid, svg } from "./dom.js";
 
 const CELL = 15, ROOM = 76, SIDE = 300; // of the heat map: a cell, the names; of the graph: its square
-const EDGES = 12, NODES = 7;
+const EDGES = 12, OWN = 4, NODES = 7; // OWN: of the chosen category's row at most so many, and so many are always drawn
 
 export class HeatMap {
   constructor(about, choose) {
@@ -25,7 +25,7 @@ export class HeatMap {
     });
     this.text = element("p", { class: "pg-note" });
     this.bar = element("p", { class: "pg-scale", "aria-hidden": "true" });
-    this.node = element("section", { class: "pg-panel" }, element("h3", {}, "A_d as a heat map"), this.field, this.bar, this.text);
+    this.node = element("section", { class: "pg-panel" }, element("h3", {}, ...named("A_d"), " as a heat map"), this.field, this.bar, this.text);
   }
 
   /** A [C][C], or its difference from `mean` where that is given. */
@@ -51,7 +51,7 @@ export class GraphView {
     this.about = about;
     this.field = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img" });
     this.text = element("p", { class: "pg-note" });
-    this.node = element("section", { class: "pg-panel" }, element("h3", {}, "A_d as a graph"), this.field, this.text);
+    this.node = element("section", { class: "pg-panel" }, element("h3", {}, ...named("A_d"), " as a graph"), this.field, this.text);
   }
 
   /** The categories of the scene and those that score highest, and the strongest links between them. */
@@ -64,7 +64,9 @@ export class GraphView {
       return [c, [SIDE / 2 + 105 * Math.cos(angle), SIDE / 2 + 112 * Math.sin(angle)]];
     }));
     const links = nodes.flatMap((i) => nodes.filter((j) => j !== i).map((j) => ({ i, j, w: A[i][j] })));
-    const strongest = links.filter(({ w }) => w > 0.005).sort((a, b) => b.w - a.w).slice(0, EDGES).reverse();
+    const by = (a, b) => b.w - a.w, real = links.filter(({ w }) => w > 0.005).sort(by);
+    const own = real.filter(({ i }) => i === category).slice(0, OWN), rest = real.filter(({ i }) => i !== category);
+    const strongest = [...rest.slice(0, EDGES - own.length), ...own].sort(by).reverse();
     this.field.replaceChildren(
       svg("defs", {}, ...["", "-own"].map((kind) => svg("marker", {
         id: `pg-arrow${kind}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8,
@@ -74,7 +76,7 @@ export class GraphView {
       ...nodes.map((c) => this.circle(spot[c], classes[c], sigmoid(scores[c]), there.has(classes[c]))),
     );
     this.text.textContent = strongest.length
-      ? `The ${strongest.length} strongest links among ${nodes.length} categories; an arrow runs from j to i, its width is A_d[i, j]. Filled: in the scene.`
+      ? `Strong links among ${nodes.length} categories: an arrow runs from j to i, as wide as A_d[i, j]. Orange: what “${classes[category]}” hears. Filled: in the scene.`
       : "No category listens to another.";
     const [first] = strongest.slice(-1), told = first ? ` The strongest: ${classes[first.i]} listens to ${classes[first.j]}, ${first.w.toFixed(2)}.` : "";
     this.field.setAttribute("aria-label", `A graph of ${nodes.map((c) => classes[c]).join(", ")}.${told}`);

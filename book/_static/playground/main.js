@@ -1,11 +1,11 @@
 // The playground. It loads the pictures, the runtime and the models, says how far it is, and then answers every change
 // of the scene: the four models run, and scores, map and graph are drawn anew.
 
-import { button, element, radios } from "./dom.js";
+import { button, element, named, radios } from "./dom.js";
 import { GraphView, HeatMap } from "./graphs.js";
 import { Model } from "./model.js";
 import { keepAll } from "./offline.js";
-import { Scene, loadPictures } from "./scene.js";
+import { INPUT, Scene, loadPictures } from "./scene.js";
 import { MapView, Scores } from "./scores.js";
 import { Stage } from "./stage.js";
 
@@ -28,7 +28,7 @@ export async function start(box) {
     box.querySelector(".pg-pictures").hidden = true;
     box.querySelector(".pg-app").hidden = false;
     box.classList.add("pg-ready");
-    tell(`Loaded in ${((performance.now() - began) / 1000).toFixed(1)} seconds; one look at the scene takes ${Math.round(playground.milliseconds)} ms.`);
+    tell(`Loaded in ${((performance.now() - began) / 1000).toFixed(1)} seconds.`);
     /** For tests and the curious. scene: read it, or set it to {place, objects}; set graph, swap, category;
      *  pixels(): what the model saw last, 64 x 64 x 4; results(): what it answered, see model.js; idle(): wait for it. */
     window.playground = playground.handle(keepAll(new URL(box.dataset.worker, document.baseURI), location.pathname));
@@ -48,9 +48,12 @@ class Playground {
     this.net = new GraphView(about);
     this.told = element("p", { class: "pg-told", role: "status" });
     this.none = element("p", { class: "pg-note" });
+    this.seen = element("canvas", { width: INPUT, height: INPUT, role: "img", "aria-label": "The scene in 64 by 64 pixels.", class: "pg-pixels" });
+    const seen = element("section", { class: "pg-panel" }, element("h3", {}, "What the models see"), this.seen,
+      element("p", { class: "pg-note" }, "The scene, averaged down to 64 by 64 pixels."));
     const left = element("div", { class: "pg-left" }, this.stage.node, this.told, this.toolbar(), this.shelf());
     const right = element("div", { class: "pg-right" }, this.settings(), this.scores.node);
-    this.panels = element("div", { class: "pg-panels" }, this.map.node, this.heat.node, this.net.node);
+    this.panels = element("div", { class: "pg-panels" }, this.map.node, seen, this.heat.node, this.net.node);
     const app = box.querySelector(".pg-app");
     app.replaceChildren(this.cases(), element("div", { class: "pg-main" }, left, right), this.none, this.panels);
     this.waiting = Promise.resolve();
@@ -62,7 +65,7 @@ class Playground {
   }
 
   toolbar() {
-    const { stage } = this, tool = (text, label, act) => button(text, act, { "aria-label": label, title: label });
+    const { stage } = this, tool = (text, label, act) => button(text, act, { "aria-label": label, title: label, class: "pg-tool" });
     this.tooled = [
       tool("−", "smaller", () => stage.change({ scale: stage.object.scale / 1.1 })),
       tool("+", "larger", () => stage.change({ scale: stage.object.scale * 1.1 })),
@@ -104,7 +107,7 @@ class Playground {
       radios("Graph", "pg-graph", this.about.graphs.map((name) => [name, name]), this.graph, set("graph")),
       radios("A_d is", "pg-swap", [["own", "this image's"], ["mean", "the mean over images"], ["identity", "the identity"]], this.swap, set("swap", true)),
       element("label", {}, together, "all four side by side"),
-      element("label", {}, difference, "show A_d less its mean"));
+      element("label", {}, difference, element("span", {}, ...named("show A_d less its mean"))));
   }
 
   show(name) {
@@ -125,10 +128,9 @@ class Playground {
   async look() {
     while (this.stale) {
       this.stale = false;
-      this.pixels = new ImageData(new Uint8ClampedArray(this.scene.pixels().data), 64, 64);
-      const began = performance.now();
+      this.pixels = new ImageData(new Uint8ClampedArray(this.scene.pixels().data), INPUT, INPUT);
+      this.seen.getContext("2d").putImageData(this.pixels, 0, 0);
       this.results = await this.model.run(this.pixels, this.swap);
-      this.milliseconds = performance.now() - began;
       this.redraw();
       await new Promise((next) => setTimeout(next)); // let the browser paint
     }

@@ -1,7 +1,7 @@
 // Kept for use without a network, where the browser allows it (https, or this machine): what the page has loaded goes
 // into a cache, and a service worker, which controls this one page, answers from there when the network does not.
 
-const CACHE = "addgcn-playground";
+const CACHE = `addgcn-playground ${location.pathname}`; // as in playground-worker.js
 const able = () => "caches" in window && "serviceWorker" in navigator;
 
 /** Keep a file that was just downloaded. */

@@ -1,7 +1,8 @@
 // Answers the playground's requests: from the network, or, where there is none, from what the page has kept. Files
 // whose names tell their version are never asked for twice.
 
-const CACHE = "addgcn-playground", FIXED = /\/(runtime-[^/]+\/|model-[^/]+\.onnx)/;
+const CACHE = `addgcn-playground ${new URL(self.registration.scope).pathname}`; // as in offline.js
+const FIXED = /\/(runtime-[^/]+\/|model-[^/]+\.onnx)/;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));

@@ -23,7 +23,7 @@ export class Scores {
   draw(scores, graph, together, category, scene) {
     const { graphs, classes } = this.about, chosen = graphs.indexOf(graph);
     const p = scores.map((row) => row.map(sigmoid)), there = new Set(scene.objects.map(({ name }) => name));
-    this.caption.textContent = together ? "Scores σ(s) of the four models" : `Scores σ(s) of the model “${graph}”`;
+    this.caption.textContent = together ? "Scores σ(s) of the four models; ✗: invented or missed" : `Scores σ(s) of the model “${graph}”`;
     this.head.replaceChildren(element("tr", {}, element("th", { scope: "col" }, "category"),
       ...(together ? graphs : [graph]).map((name) => element("th", { scope: "col" }, together ? name : "0.5"))));
     this.node.classList.toggle("pg-together", together);
@@ -40,7 +40,8 @@ export class Scores {
         cell.hidden = !together && g !== chosen;
         cell.className = [value > 0.5 ? "pg-yes" : "", said && `pg-${said}`].join(" ");
         cell.style.setProperty("--share", `${100 * value}%`);
-        cell.replaceChildren(element("span", {}, value.toFixed(2)), said ? element("em", {}, said) : "");
+        const mark = said && element("em", { title: said }, together ? element("span", { "aria-label": said, role: "img" }, "✗") : said);
+        cell.replaceChildren(element("span", { class: "pg-number" }, value.toFixed(2)), mark);
       });
     });
     if (this.body.contains(focused)) focused.focus({ preventScroll: true });
