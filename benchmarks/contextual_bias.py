@@ -1,6 +1,9 @@
 """Who leans on whom: the runs of the tables once more, for what needs their scores.
 
-    python benchmarks/contextual_bias.py --runs FOLDER [--plan table4] [--only ROW ...] [--record contextual_bias]
+    python benchmarks/contextual_bias.py --runs FOLDER [--plan table4] [--only ROW ...] [--flat]
+
+With --flat the same recipes are trained on `train-flat`, where no context can be learnt: nothing but the training
+images differs, the learning rate neither.
 
 FOLDER holds the records of `addgcn reproduce` (by default the committed ones). Each run is trained again from its
 recipe, and its scores must have the digest that was recorded. Kept are, for every run, the failures at equal recall,
@@ -32,9 +35,9 @@ from addgcn.errors import InputError
 from addgcn.experiments import Job, Records, root_of
 from addgcn.features import cached_features
 from addgcn.pretrained import load_model
-from addgcn.records import FOLDER, append_record, load_records, sha256_of
+from addgcn.records import FOLDER, append_record, read_json_lines, sha256_of
 from addgcn.reproduce import HELD_OUT, Plan
-from addgcn.scores import read_scores
+from addgcn.scores import compute_metrics, read_scores
 from addgcn.train import collect_scores, train
 
 SPLITS = ("id", "ood")
@@ -54,6 +57,8 @@ class Measure:
     """Rows by name; by default all."""
     seeds: int = 5
     """Of each row, the runs with seed 0, 1, ..."""
+    flat: bool = False
+    """Train on train-flat in the place of train."""
     record: str = "contextual_bias"
     """The records to add to; what they hold is not done again."""
 
@@ -88,20 +93,21 @@ def found_pairs(done: Records) -> dict[str, Any]:
     return {"kind": "pairs", "recipe": job.recipe.as_dict(), "pairs": [asdict(pair) for pair in pairs]}
 
 
-def measure(name: str, row: str, job: Job, pairs: list[Pair], digests: dict[str, str]) -> dict[str, Any]:
-    """One run again: its scores must be the recorded ones."""
+def measure(name: str, row: str, job: Job, pairs: list[Pair], digests: dict[str, str] | None) -> dict[str, Any]:
+    """One run again, or one on train-flat: scores with a recorded digest must be the recorded ones."""
     kept: dict[str, Any] = {"kind": "run", "plan": name, "row": row, "wiring": job.recipe.wiring}
-    kept |= {"seed": job.recipe.seed, "draw": job.draw, "train_split": job.train_split, "scores_sha256": {}}
-    kept |= {"equal recall": {}, "benchmark": {}, "leaning": {}}
+    kept |= {"seed": job.recipe.seed, "draw": job.draw, "train_split": job.train_split, "lr": job.recipe.lr}
+    kept |= {"scores_sha256": {}, "mAP": {}, "equal recall": {}, "benchmark": {}, "leaning": {}}
     train_targets = load(job.data, "train", root_of(job)).targets
     with tempfile.TemporaryDirectory() as folder:
         model = trained(job, f"{folder}/run")
         for split in SPLITS:
             scores, targets = scored(model, job, split)
-            if sha256_of(scores) != digests[split]:
+            kept["scores_sha256"][split] = digest = sha256_of(scores)
+            if digests is not None and digest != digests[split]:
                 raise InputError(f"{row}, seed {job.recipe.seed}, {split}: other scores than those recorded.")
             classes = load(job.data, split, root_of(job)).classes
-            kept["scores_sha256"][split] = digests[split]
+            kept["mAP"][split] = short(compute_metrics(scores, targets, classes).mAP)
             level = bias(at_recall(scores, targets, RECALL), targets, train_targets, classes)
             kept["equal recall"][split] = {
                 what: {k: short(v) for k, v in part.items() if not k.startswith("AP")} for what, part in level.items()
@@ -123,15 +129,13 @@ def measure(name: str, row: str, job: Job, pairs: list[Pair], digests: dict[str,
 def main(options: Measure) -> None:
     done = Records(options.runs)
     plan = Plan(options.plan, only=options.only, seeds=options.seeds)
-    try:
-        known = load_records(options.record)
-    except InputError:
-        known = []
+    files = (FOLDER / f"{options.record}.jsonl.gz", FOLDER / f"{options.record}.jsonl")  # the committed ones are packed
+    known = [line for path in files if path.is_file() for line in read_json_lines(path)]
     first = next((line for line in known if line["kind"] == "pairs"), None)
     if first is None:
         append_record(options.record, first := found_pairs(done))
     pairs = [Pair(**pair) for pair in first["pairs"]]
-    have = {str(line["scores_sha256"]) for line in known if line["kind"] == "run"}
+    have = {identity(line) for line in known if line["kind"] == "run"}
     jobs = [(row.name, job) for row, recipe in plan.rows() for job in plan.runs_of(row, recipe, done)]
     for name, job in sorted(jobs, key=lambda both: both[1].recipe.seed):
         recorded = done.get(job)
@@ -139,9 +143,16 @@ def main(options: Measure) -> None:
             print(f"{name}, seed {job.recipe.seed}: not recorded")
             continue
         digests = {split: recorded["scores_sha256"][split] for split in SPLITS}
-        if str(digests) not in have:
-            append_record(options.record, measure(options.plan, name, job, pairs, digests))
-            print(f"{name}, {job.recipe.wiring}, seed {job.recipe.seed}: done", flush=True)
+        if options.flat:
+            job = replace(job, train_split="train-flat")
+        made = {"row": name, "wiring": job.recipe.wiring, "seed": job.recipe.seed, "train_split": job.train_split}
+        if identity(made) not in have:
+            append_record(options.record, measure(options.plan, name, job, pairs, None if options.flat else digests))
+            print(f"{' '.join(map(str, made.values()))}: done", flush=True)
+
+
+def identity(run: dict[str, Any]) -> tuple[Any, ...]:
+    return run["row"], run["wiring"], run["seed"], run["train_split"]
 
 
 if __name__ == "__main__":
