@@ -29,7 +29,7 @@ import torch
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from PIL import Image
-from playground_art import INPUT, compose, reduce, write_pictures
+from playground_art import CASES, INPUT, compose, reduce, write_pictures
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -49,7 +49,6 @@ from addgcn.records import read_json, write_json
 SOURCE = Path(training.__file__).parent
 GRAPHS = ("none", "S", "D", "S-D")
 SPLIT, OTHER = "id", "ood"  # what the models are judged on, and the split whose mean A_d the page offers
-CASES = json.loads(Path(__file__).with_name("playground_cases.json").read_text(encoding="utf-8"))
 PARTS = ("backbone", "batches", "features", "graph", "losses", "heads", "model", "recipes", "sam", "train")
 
 # The smallest of the recent versions; its plain WebAssembly build runs on one thread without special headers.

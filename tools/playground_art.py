@@ -28,6 +28,26 @@ SEED = 0  # of how the objects and the places look
 Scene = dict[str, Any]
 
 
+def thing(name: str, x: float, y: float, scale: float = 1.1, flip: bool = False) -> dict[str, Any]:
+    return {"name": name, "x": x, "y": y, "scale": scale, "flip": flip}
+
+
+# The scenes that the page begins with: the company of the paper's figure 1, in one street.
+CASES: dict[str, Scene] = {
+    "car-and-truck": {
+        "title": "Car with truck",
+        "place": "street",
+        "objects": [thing("truck", 0.34, 0.8), thing("car", 0.68, 0.94)],
+    },
+    "car-and-toilet": {
+        "title": "Car with toilet",
+        "place": "street",
+        "objects": [thing("toilet", 0.28, 0.82), thing("car", 0.68, 0.94)],
+    },
+    "truck-alone": {"title": "Truck alone", "place": "street", "objects": [thing("truck", 0.48, 0.88)]},
+}
+
+
 def render(traced: Traced, width: int, height: int) -> np.ndarray:
     """Painted over nothing: (height, width, 4) uint8, the colour not darkened towards the edges."""
     side = FINER * max(width, height)
@@ -77,14 +97,14 @@ def compose(scene: Scene, about: dict[str, Any], folder: Path) -> np.ndarray:
     """The scene from the PNG files: (512, 512, 3) uint8. The page does the same with the browser's own scaling."""
     with Image.open(folder / about["places"][scene["place"]]["file"]) as file:
         image = file.convert("RGBA")
-    for thing in scene["objects"]:
-        shape = about["objects"][thing["name"]]
+    for placed in scene["objects"]:
+        shape = about["objects"][placed["name"]]
         with Image.open(folder / shape["file"]) as file:
             picture = file.convert("RGBA")
-        width, height = (max(1, round(CANVAS * thing["scale"] * shape[side])) for side in ("width", "height"))
-        if thing["flip"]:
+        width, height = (max(1, round(CANVAS * placed["scale"] * shape[side])) for side in ("width", "height"))
+        if placed["flip"]:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        left, top = round(CANVAS * thing["x"] - width / 2), round(CANVAS * thing["y"] - height)
+        left, top = round(CANVAS * placed["x"] - width / 2), round(CANVAS * placed["y"] - height)
         layer = Image.new("RGBA", image.size)
         layer.paste(picture.resize((width, height), Image.Resampling.BOX), (left, top))
         image = Image.alpha_composite(image, layer)

@@ -22,6 +22,7 @@ from addgcn.data import cache_dir
 
 STATIC = "_static/playground"  # in the finished site
 WORKER = "playground-worker.js"  # beside the page, for a service worker controls only what lies below it
+HEAD = ("graph", "learning rate", "mAP on id (%)", "mAP on ood (%)", "trained in", "on (UTC)")
 WORTH = 0.2  # a score from which on a category is listed
 
 SCRIPT = """<script>
@@ -45,14 +46,48 @@ def read() -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+class PlaygroundNode(nodes.General, nodes.Element):
+    """Stands in the page until it is known where the page lies."""
+
+
 class Playground(SphinxDirective):
-    """Place it here."""
+    """Place the playground here; `playground-models`: a table of what its models are."""
 
     def run(self) -> list[nodes.Node]:
-        about = read()
         self.env.note_dependency(str(site() / "playground.json"))
-        folder = posixpath.relpath(STATIC, posixpath.dirname(self.env.docname))
-        return [nodes.raw("", page(about, folder), format="html")]
+        return [PlaygroundNode(table=self.name == "playground-models")]
+
+
+def visit(translator: Any, node: PlaygroundNode) -> None:
+    about, builder = read(), translator.builder
+    if node["table"]:
+        translator.body.append(models(about))
+    else:
+        single = builder.name == "singlehtml"
+        folder = posixpath.relpath(STATIC, "" if single else posixpath.dirname(builder.current_docname))
+        if single and about is not None:  # for print
+            about["missing"] = "in print"
+        translator.body.append(page(about, folder))
+    raise nodes.SkipNode
+
+
+def skip(translator: Any, node: PlaygroundNode) -> None:
+    raise nodes.SkipNode
+
+
+def models(about: dict[str, Any] | None) -> str:
+    """One row per model: its record, in short."""
+    if about is None:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(graph)}</th><td>{run["recipe"]["lr"]:g}</td><td>{run["mAP"]["id"]:.1f}</td>'
+        f"<td>{run['mAP']['ood']:.1f}</td><td>{run['duration_s']:.0f} s</td><td>{run['date'][:10]}</td></tr>"
+        for graph, run in about["records"].items()
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
+    caption = "<caption>The models of this page</caption>"
+    table = f'<table class="table">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<div class="pst-scrollable-table-container">{table}</div>'
 
 
 def page(about: dict[str, Any] | None, folder: str) -> str:
@@ -99,17 +134,25 @@ def figure(about: dict[str, Any], name: str, folder: str) -> str:
 
 def copy(app: Sphinx, error: Exception | None) -> None:
     """Put models and pictures into the finished site, and the service worker beside its page."""
-    if error is not None or app.builder.name != "html" or read() is None:
+    about = read()
+    if error is not None or app.builder.name not in ("html", "singlehtml") or about is None:
         return
-    out = Path(app.outdir)
-    shutil.rmtree(out / STATIC / "data", ignore_errors=True)
-    shutil.copytree(site(), out / STATIC / "data")
+    out, data = Path(app.outdir), Path(app.outdir) / STATIC / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    if app.builder.name == "singlehtml":
+        data.mkdir(parents=True)
+        for case in about["cases"].values():
+            shutil.copy(site() / case["picture"], data)
+        return
+    shutil.copytree(site(), data)
     for docname in app.env.found_docs:
         if posixpath.basename(docname) == "playground":
             shutil.copy(out / STATIC / WORKER, out / posixpath.dirname(docname))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.add_directive("playground", Playground)
+    for name in ("playground", "playground-models"):
+        app.add_directive(name, Playground)
+    app.add_node(PlaygroundNode, html=(visit, None), latex=(skip, None), text=(skip, None))
     app.connect("build-finished", copy)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

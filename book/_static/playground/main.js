@@ -160,7 +160,7 @@ class Playground {
 
   tools() {
     const { object } = this.stage;
-    this.held.textContent = object ? object.name : "nothing selected";
+    this.held.textContent = object ? object.name : "no object";
     for (const tool of this.tooled) tool.disabled = !object;
     for (const node of this.places) node.setAttribute("aria-pressed", String(node.dataset.place === this.scene.place));
   }
