@@ -25,7 +25,7 @@ export class HeatMap {
     });
     this.text = element("p", { class: "pg-note" });
     this.bar = element("p", { class: "pg-scale", "aria-hidden": "true" });
-    this.node = element("section", { class: "pg-panel" }, element("h3", {}, ...named("A_d"), " as a heat map"), this.field, this.bar, this.text);
+    this.node = element("section", { class: "pg-panel" }, element("h2", { class: "pg-title" }, ...named("A_d"), " as a heat map"), this.field, this.bar, this.text);
   }
 
   /** A [C][C], or its difference from `mean` where that is given. */
@@ -51,7 +51,7 @@ export class GraphView {
     this.about = about;
     this.field = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img" });
     this.text = element("p", { class: "pg-note" });
-    this.node = element("section", { class: "pg-panel" }, element("h3", {}, ...named("A_d"), " as a graph"), this.field, this.text);
+    this.node = element("section", { class: "pg-panel" }, element("h2", { class: "pg-title" }, ...named("A_d"), " as a graph"), this.field, this.text);
   }
 
   /** The categories of the scene and those that score highest, and the strongest links between them. */

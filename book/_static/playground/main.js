@@ -49,7 +49,7 @@ class Playground {
     this.told = element("p", { class: "pg-told", role: "status" });
     this.none = element("p", { class: "pg-note" });
     this.seen = element("canvas", { width: INPUT, height: INPUT, role: "img", "aria-label": "The scene in 64 by 64 pixels.", class: "pg-pixels" });
-    const seen = element("section", { class: "pg-panel" }, element("h3", {}, "What the models see"), this.seen,
+    const seen = element("section", { class: "pg-panel" }, element("h2", { class: "pg-title" }, "What the models see"), this.seen,
       element("p", { class: "pg-note" }, "The scene, averaged down to 64 by 64 pixels."));
     const left = element("div", { class: "pg-left" }, this.stage.node, this.told, this.toolbar(), this.shelf());
     const right = element("div", { class: "pg-right" }, this.settings(), this.scores.node);

@@ -54,7 +54,7 @@ export class MapView {
   constructor(about) {
     this.about = about;
     this.canvas = element("canvas", { width: 256, height: 256, role: "img" });
-    this.title = element("h3");
+    this.title = element("h2", { class: "pg-title" });
     this.text = element("p", { class: "pg-note" });
     this.node = element("section", { class: "pg-panel" }, this.title, this.canvas, this.text);
     this.cells = document.createElement("canvas");
