@@ -926,6 +926,88 @@ def mirrored_probabilities(model, images):
     return ((model(images).sigmoid() + model(images.flip(3)).sigmoid()) / 2).logit()
 
 
+# --- chapter 17
+
+
+def eleven_points(scores, targets):
+    scores, targets = scores[targets != -1], targets[targets != -1]
+    hits = targets[scores.argsort(descending=True)] == 1
+    found = hits.cumsum(0)
+    precision = found / torch.arange(1, len(hits) + 1)
+    return sum(precision[10 * found >= r * found[-1]].max() for r in range(11)) / 11
+
+
+def eleven_points_numpy(scores, targets):
+    kept = targets.numpy() != -1
+    hits = targets.numpy()[kept][np.argsort(-scores.numpy()[kept])] == 1
+    found = hits.cumsum()
+    envelope = np.maximum.accumulate((found / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    return float(np.mean([envelope[np.argmax(10 * found >= r * found[-1])] for r in range(11)]))
+
+
+def eleven_points_with(name):
+    def answer(scores, targets):
+        kept = targets != -1 if name != "ignored absent" else targets > -2
+        scores, targets = scores[kept], targets[kept]
+        hits = (targets if name == "unsorted" else targets[scores.argsort(descending=True)]) == 1
+        found = hits.cumsum(0).numpy()
+        precision = found / np.arange(1, len(hits) + 1)
+        recall = found / found[-1]
+        if name == "raw":
+            return precision[hits.numpy()].mean()
+        if name == "no envelope":
+            return np.mean([precision[np.argmax(10 * found >= r * found[-1])] for r in range(11)])
+        at = {"ten": np.arange(1, 11) / 10, "twenty": np.arange(21) / 20}.get(name, np.linspace(0, 1, 11))
+        at = [0.1 * r for r in range(11)] if name == "floats" else at
+        return np.mean([precision[recall >= r].max(initial=0) for r in at])
+
+    return answer
+
+
+def taken_over(source, own):
+    fits = [name for name in own if name in source and source[name].shape == own[name].shape]
+    return own | {name: source[name] for name in fits}
+
+
+def taken_over_loop(source, own):
+    made = {}
+    for name, tensor in own.items():
+        other = source.get(name)
+        made[name] = other if other is not None and other.shape == tensor.shape else tensor
+    return made
+
+
+def taken_over_in_place(source, own):
+    for name, tensor in own.items():
+        if name in source and source[name].shape == tensor.shape:
+            own[name] = source[name]
+    return own
+
+
+def taken_over_weights(source, own):
+    return {k: taken_over(source, own)[k] if t.is_floating_point() else t for k, t in own.items()}
+
+
+def taken_over_numbers(source, own):
+    fits = [k for k in own if k in source and source[k].numel() == own[k].numel()]
+    return own | {k: source[k].view(own[k].shape) for k in fits}
+
+
+def class_file(ids, scores):
+    digits = (np.format_float_positional(np.float32(x), unique=True, trim="0") for x in scores.tolist())
+    return "".join(f"{image} {number}\n" for image, number in zip(ids, digits, strict=True))
+
+
+def class_file_decimal(ids, scores):
+    from decimal import Decimal
+
+    return "\n".join(f"{image} {Decimal(x):f}" for image, x in zip(ids, scores.tolist(), strict=True))
+
+
+def class_file_with(write):
+    return lambda ids, scores: "".join(f"{a} {write(x)}\n" for a, x in zip(ids, scores.tolist(), strict=True))
+
+
 CASES = {
     "1.1": Case(
         [coco_targets, coco_targets_lists],
@@ -1536,6 +1618,44 @@ CASES = {
             ("a blind model", lambda model, images: model(images) + model(images.flip(3))),
             ("shape", lambda model, images: torch.cat([model(images), model(images.flip(3))])),
             ("both views", mirrored_probabilities),
+        ],
+    ),
+    "17.1": Case(
+        [eleven_points, eleven_points_numpy],
+        [
+            ("by hand", eleven_points_with("raw")),
+            ("by hand", eleven_points_with("no envelope")),
+            ("by hand", eleven_points_with("ten")),
+            ("by hand", eleven_points_with("twenty")),
+            ("order of the images", eleven_points_with("unsorted")),
+            ("ignored", eleven_points_with("ignored absent")),
+            ("recall reached", eleven_points_with("floats")),
+        ],
+    ),
+    "17.2": Case(
+        [taken_over, taken_over_loop],
+        [
+            ("names", lambda source, own: source | taken_over(source, own)),
+            ("names", lambda source, own: {k: source[k] for k in own if k in source}),
+            ("makes a new one", taken_over_in_place),
+            ("new", lambda source, own: own | {k: source[k] for k in own if k in source}),
+            ("new", taken_over_numbers),
+            ("kept", lambda source, own: dict(own)),
+            ("counters", taken_over_weights),
+            ("type", lambda source, own: [k for k in own if k in source]),
+        ],
+    ),
+    "17.3": Case(
+        [class_file, class_file_decimal],
+        [
+            ("lines", lambda ids, scores: class_file(ids, scores).replace(" ", ",")),
+            ("lines", lambda ids, scores: class_file(ids, scores).replace("\n", " ")),
+            ("order", lambda ids, scores: "".join(sorted(class_file(ids, scores).splitlines(keepends=True)))),
+            ("scores", lambda ids, scores: class_file(ids, scores.sigmoid())),
+            ("digits", class_file_with("{:.4f}".format)),
+            ("digits", class_file_with("{:.6f}".format)),
+            ("exponent", class_file_with(repr)),
+            ("type", lambda ids, scores: class_file(ids, scores).splitlines()),
         ],
     ),
 }
