@@ -146,7 +146,18 @@ def test_the_chapter_notices_wrong_records(monkeypatch: pytest.MonkeyPatch, chan
 
 
 def test_the_chapter_agrees_with_the_library_and_the_records():
-    drawn = ("figure-one", "at-recall", "recall", *LEANT, *RECORDED[1:], "pair-gaps", "sets", "pairs", "pairs-hand", "benchmark")
+    drawn = (
+        "figure-one",
+        "at-recall",
+        "recall",
+        *LEANT,
+        *RECORDED[1:],
+        "pair-gaps",
+        "sets",
+        "pairs",
+        "pairs-hand",
+        "benchmark",
+    )
     run(*drawn, "flat", "flat-table", "fault", "questions", "verdicts", "as-told", "as-told-figures", "real")
 
 
