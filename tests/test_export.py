@@ -145,6 +145,19 @@ def test_outputs_that_differ_are_refused_and_the_old_file_stays(
     assert path.read_text() == "before"
 
 
+def test_rounding_is_forgiven_where_float32_itself_is_as_far_off(tmp_path: Path) -> None:
+    class Steep(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"scores": (1e7 * x).sin()}  # hangs on the last digits of x
+
+    x = torch.linspace(0.1, 0.9, 50)
+    near = lambda inputs: {"scores": Steep()(*inputs)["scores"] + 0.01}  # noqa: E731
+    assert export.compare(Steep(), near, [(x,)], tmp_path) == pytest.approx(0.01, abs=1e-4)
+    wrong = lambda inputs: {"scores": nn.Identity()(inputs[0])}  # noqa: E731
+    with pytest.raises(InputError, match="not the model"):
+        export.compare(export.Explained(addgcn().eval(), ["scores"]), wrong, [(pictures(1),)], tmp_path)
+
+
 @pytest.mark.parametrize("module", ["onnx", "onnxscript"])
 def test_a_missing_extra_is_named(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
