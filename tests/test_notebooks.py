@@ -61,6 +61,8 @@ def faults(notebook: NotebookNode) -> list[str]:
             found.append(f"{name}: draws, but has no alt text in metadata.mystnb.image.alt")
         if CHECKED in cell.metadata.get("tags", []) and not cell.outputs:
             found.append(f"{name}: tagged {CHECKED}, but nothing is stored to compare with")
+        if CHECKED in cell.metadata.get("tags", []) and re.search(r"^\s*keep\(", cell.source, re.MULTILINE):
+            found.append(f"{name}: tagged {CHECKED}, but what it glues is not stored")
         if private := PRIVATE.search(str(cell.outputs)):
             found.append(f"{name}: output holds {private[0]!r}")
     return found
@@ -123,6 +125,7 @@ def spoil(change: Callable[[NotebookNode], object]) -> list[str]:
         (lambda n: n.cells[2].update(source="fig", metadata=NotebookNode()), "no alt text"),
         (lambda n: n.cells[2].metadata.mystnb.image.update(alt="../_images/figure-one.png"), "no alt text"),
         (lambda n: n.cells[3].update(outputs=[]), "nothing is stored"),
+        (lambda n: n.cells[3].update(source="keep(a=1)\nassert True"), "what it glues"),
         (lambda n: n.cells[3].outputs[0].update(text="<Line2D at 0x7f0000aa>"), "output holds"),
         (lambda n: n.cells[3].outputs[0].update(text="/home/someone/x"), "output holds"),
     ],
