@@ -20,7 +20,7 @@ import notebooks  # noqa: E402
 
 import book  # noqa: E402
 
-NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "book").rglob("[!.]*.ipynb"))
 MAX_LINES = 40
 CHECKED = "nbval-check-output"
 DRAWS = re.compile(r"^\s*plt\.show\(\)", re.MULTILINE)
