@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,13 +20,11 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _leave_nothing_behind() -> Iterator[None]:
-    """The chapters' cells run in the tests' process: what they set in the environment and draw goes with them."""
+    """The chapters' cells run in the tests' process: what they set in the environment goes with them."""
     before = dict(os.environ)
     yield
     os.environ.clear()
     os.environ.update(before)
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,8 +18,7 @@ CELLS, _ = read_chapter("03_baseline.ipynb")
 def rebuild() -> None:
     """The chapter's own trunk and baselines beside the library's: its cells `scratch` and `equal`."""
     names = {"torch": torch, "F": F, "Tensor": Tensor, "backbone": backbone, "baselines": baselines}
-    for cell in ("scratch", "equal"):
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, "scratch", "equal")
 
 
 def test_the_chapter_agrees_with_the_library():

@@ -8,9 +8,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor
 
 from addgcn import bias, records
@@ -23,23 +22,14 @@ CELLS, _ = read_chapter("15_bias.ipynb")
 CONTEXT = FOLDER / "contextual_bias.jsonl.gz"
 
 
-def execute(names: dict[str, Any], *cells: str) -> dict[str, Any]:
-    plt.switch_backend("agg")
-    with plt.rc_context():
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-    plt.close("all")
-    return names
-
-
 @cache
 def begun() -> dict[str, Any]:
     """What the chapter has when its probes are trained, by the right library."""
-    return execute({}, "imports", "failures", "failures-hand", "load", "probe", "probes")
+    return execute(CELLS, {}, "imports", "failures", "failures-hand", "load", "probe", "probes")
 
 
 def run(*cells: str) -> dict[str, Any]:
-    return execute(dict(begun()), *cells)
+    return execute(CELLS, dict(begun()), *cells)
 
 
 RIGHT = {name: getattr(bias, name) for name in ("failures", "at_recall", "leaning", "company", "biased_pairs")}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 
 from addgcn import sam
@@ -17,8 +17,7 @@ CELLS, _ = read_chapter("04_cam.ipynb")
 def rebuild() -> None:
     """The chapter's own maps and scores beside the library's: its cells `scratch` and `equal`."""
     names = {"torch": torch, "nn": nn, "Tensor": Tensor, "MAPS": sam.MAPS, "SAM": sam.SAM}
-    for cell in ("scratch", "equal"):
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, "scratch", "equal")
 
 
 def test_the_chapter_agrees_with_the_library():

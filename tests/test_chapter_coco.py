@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 
 from addgcn import batches, data, evaluate, records, scores, views
@@ -29,15 +28,9 @@ TINY = replace(RECIPES["scenes-heads"], epochs=2, batch_size=8, dim=8, evaluate_
 
 def run(*cells: str, **more: Any) -> dict[str, Any]:
     """The cells one after another, behind the imports, which take the library as it is now: with its mutation."""
-    plt.switch_backend("agg")
-    names: dict[str, Any] = {}
-    with plt.rc_context():
-        for cell in ("imports", *cells):
-            exec(compile(CELLS[cell], cell, "exec"), names)
-            if cell == "imports":
-                names |= {"keep": lambda **_: None, "DATA": "scenes", "ROOT": None, "expect": expect, **more}
-    plt.close("all")
-    return names
+    names = execute(CELLS, {}, "imports")
+    names |= {"keep": lambda **_: None, "DATA": "scenes", "ROOT": None, "expect": expect, **more}
+    return execute(CELLS, names, *cells)
 
 
 def expect(holds: bool, what: str) -> None:

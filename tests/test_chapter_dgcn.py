@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,8 +21,7 @@ CELLS, _ = read_chapter("07_dgcn.ipynb")
 def run(*cells: str) -> None:
     names: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor, "SLOPE": SLOPE, "deepcopy": deepcopy}
     names |= {"library": graph, "keep": lambda **_: None}
-    for cell in cells:
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, *cells)
 
 
 def rebuild() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,8 +22,7 @@ CELLS, _ = read_chapter("06_gcn.ipynb")
 def run(*cells: str, **names: Any) -> None:
     names |= {"np": np, "torch": torch, "nn": nn, "F": F, "Tensor": Tensor, "InputError": InputError}
     names |= {"baselines": baselines, "library": graph, "cooccurrence": cooccurrence, "keep": lambda **_: None}
-    for cell in cells:
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, *cells)
 
 
 def rebuild_layer() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,8 +21,7 @@ CELLS, _ = read_chapter("08_heads_loss.ipynb")
 def run(*cells: str) -> None:
     names: dict[str, Any] = {"torch": torch, "nn": nn, "Tensor": Tensor, "copy": copy, "math": math}
     names |= {"ADDGCN": ADDGCN, "heads": heads, "losses": losses, "keep": lambda **_: None}
-    for cell in cells:
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, *cells)
 
 
 def rebuild_model() -> None:

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from PIL import Image
 from scipy.stats import mannwhitneyu, rankdata
 from torch import Tensor
@@ -52,15 +52,10 @@ def small(scenes_small: Path) -> dict[str, Any]:
 
 
 def run(cells: tuple[str, ...], **names: Any) -> dict[str, Any]:
-    plt.switch_backend("agg")
     names |= {"torch": torch, "np": np, "plt": plt, "Tensor": Tensor, "Image": Image, "style": style, "Path": Path}
     names |= {"localisation": localisation, "controls": controls, "Records": Records, "FOLDER": FOLDER, "Plan": Plan}
     names |= {"RECIPES": RECIPES, "ScenesTrunk": ScenesTrunk, "interval": interval, "keep": lambda **_: None}
-    with plt.rc_context():
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-    plt.close("all")
-    return names
+    return execute(CELLS, names, *cells)
 
 
 MAPS, GRAPHS, RECORDS = ("judge", "judge-hand", "equal"), ("statistic",), ("seed-zero", "inverted", "figure5")

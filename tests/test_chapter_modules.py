@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from scipy import stats
 from torch import Tensor
 
@@ -30,18 +30,13 @@ CELLS, _ = read_chapter("12_modules.ipynb")
 
 
 def run(*cells: str) -> dict[str, Any]:
-    plt.switch_backend("agg")
     names: dict[str, Any] = {"torch": torch, "np": np, "plt": plt, "math": math, "stats": stats, "Tensor": Tensor}
     names |= {"statistics": statistics, "Callable": Callable, "replace": replace, "Path": Path, "Any": Any}
     names |= {"controls": controls, "records": records, "style": style, "tables": tables, "Records": Records}
     names |= {"Recipe": Recipe, "FOLDER": FOLDER, "RATES": RATES, "LADDER": reproduce.LADDER, "Plan": Plan}
     names |= {"held_out": reproduce.held_out, "Row": reproduce.Row, "keep": lambda **_: None}
     names |= {"WIRINGS": ("paper", "released"), "SPLITS": ("id", "ood", "bg")}
-    with plt.rc_context():
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-    plt.close("all")
-    return names
+    return execute(CELLS, names, *cells)
 
 
 def measurement() -> None:

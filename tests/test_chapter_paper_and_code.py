@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,18 +30,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*cells: str) -> None:
-    plt.switch_backend("agg")
     names: dict[str, Any] = {"torch": torch, "nn": nn, "np": np, "plt": plt, "Tensor": Tensor, "copy": copy, "Any": Any}
     names |= {"ADDGCN": ADDGCN, "convert": convert, "graph": graph, "records": records, "style": style}
     names |= {"multilabel_loss": losses.multilabel_loss, "average_precision": metrics.average_precision}
     names |= {"check_name": errors.check_name, "FOLDER": records.FOLDER, "read_json": records.read_json}
     names |= {"keep": lambda **_: None}
-    try:
-        with plt.rc_context():
-            for cell in cells:
-                exec(compile(CELLS[cell], cell, "exec"), names)
-    finally:  # also when the cell fails, as it should for a wrong library
-        plt.close("all")
+    execute(CELLS, names, *cells)
 
 
 def rebuild() -> None:

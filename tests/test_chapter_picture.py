@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor
 
 from addgcn import data, viz_graphs
@@ -51,8 +51,7 @@ def rebuild(*cells: str) -> None:
     }
     names |= {"CLASSES": CLASSES, "SCENES": SCENES, "labels": labels, "_row": labels._row, "stream": labels.stream}
     names |= {"COUNTS": {name: cooccurrence(name) for name in ("coco", "voc")}, "keep": lambda **_: None}
-    for cell in cells:
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, *cells)
 
 
 LOADERS, TABLE, DRAWN = ("toy", "write", "scratch", "equal"), ("equal_P",), ("lib_labels", "equal_draw")

@@ -8,10 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor
 
 from addgcn import heads, records, reproduce, tables
@@ -22,15 +21,10 @@ CELLS, _ = read_chapter("13_readouts_maps.ipynb")
 
 
 def run(*cells: str, folder: Path = FOLDER, **given: Any) -> dict[str, Any]:
-    plt.switch_backend("agg")
     names: dict[str, Any] = {"__name__": "chapter"}
-    with plt.rc_context():
-        exec(compile(CELLS["imports"], "imports", "exec"), names)
-        names |= {"keep": lambda **_: None, "FOLDER": folder, **given}
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-            plt.close("all")
-    return names
+    execute(CELLS, names, "imports")
+    names |= {"keep": lambda **_: None, "FOLDER": folder, **given}
+    return execute(CELLS, names, *cells)
 
 
 def test_the_chapter_agrees_with_the_library():

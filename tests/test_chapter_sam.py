@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,8 +18,7 @@ CELLS, _ = read_chapter("05_sam.ipynb")
 def rebuild() -> None:
     """The chapter's own SAM beside the library's, and ConvRepresentation as equation 1 with fixed maps."""
     names = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor, "library": sam}
-    for cell in ("scratch", "equal", "conv-check"):
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, "scratch", "equal", "conv-check")
 
 
 def test_the_chapter_agrees_with_the_library():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor
 
 from addgcn import metrics
@@ -21,8 +21,7 @@ def rebuild() -> None:
     """The chapter's own metrics beside the library's: its cells `scratch` and `equal`."""
     names: dict[str, Any] = {"math": math, "np": np, "torch": torch, "MODES": metrics.MODES}
     names |= {"average_precision": metrics.average_precision, "MultiLabelMetrics": metrics.MultiLabelMetrics}
-    for cell in ("scratch", "equal"):
-        exec(compile(CELLS[cell], cell, "exec"), names)
+    execute(CELLS, names, "scratch", "equal")
 
 
 def test_the_chapter_agrees_with_the_library():

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,14 +29,10 @@ MEASURED = ("load", "time", "measured", "asked", "as-told")
 
 
 def run(*cells: str, **given: Any) -> dict[str, Any]:
-    plt.switch_backend("agg")
     names: dict[str, Any] = {"__name__": "chapter"}
-    with plt.rc_context():
-        exec(compile(CELLS["imports"], "imports", "exec"), names)
-        names |= {"keep": lambda **_: None} | given
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-    return names
+    execute(CELLS, names, "imports")
+    names |= {"keep": lambda **_: None} | given
+    return execute(CELLS, names, *cells)
 
 
 def test_the_chapter_agrees_with_the_library_and_its_records():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 from torch import Tensor, nn
 
 from addgcn import batches, load_model
@@ -30,9 +30,7 @@ SHORT = replace(RECIPES["scenes-heads"], epochs=2, batch_size=16, dim=8, evaluat
 def run(*cells: str, **more: Any) -> dict[str, Any]:
     names: dict[str, Any] = {"torch": torch, "np": np, "nn": nn, "math": math, "Tensor": Tensor, "Recipe": Recipe}
     names |= {"multilabel_loss": multilabel_loss, "keep": lambda **_: None, **more}
-    for cell in cells:
-        exec(compile(CELLS[cell], cell, "exec"), names)
-    return names
+    return execute(CELLS, names, *cells)
 
 
 def train_both(scenes: Path, out: Path, own: Recipe = SHORT) -> None:

