@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,15 @@ def scenes_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scenes(root, sizes=sizes, workers=1, progress=False)
     os.environ.setdefault("ADDGCN_CACHE", str(tmp_path_factory.mktemp("cache")))
     return root
+
+
+@pytest.fixture(scope="session")
+def scenes_run(scenes_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of two short epochs on them. For reading: a test that changes it makes a copy first."""
+    from variants import TINY
+
+    from addgcn.train import train
+
+    out = tmp_path_factory.mktemp("run") / "scenes"
+    train(replace(TINY, epochs=2), "scenes", out, scenes_small)
+    return out

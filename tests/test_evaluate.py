@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import precision_recall_fscore_support
-from variants import TINY
 
 from addgcn import load_model
 from addgcn.cli import main
@@ -24,20 +22,12 @@ from addgcn.evaluate import evaluate_run, evaluate_scores
 from addgcn.model import ADDGCN
 from addgcn.records import read_json
 from addgcn.scores import per_class, read_scores
-from addgcn.train import train
 from addgcn.views import Views
 
 
-@pytest.fixture(scope="module")
-def run(scenes_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("evaluate") / "run"
-    train(replace(TINY, epochs=2), "scenes", out, scenes_small)
-    return out
-
-
 @pytest.fixture
-def copy(run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(run, tmp_path / "run"))
+def copy(scenes_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(scenes_run, tmp_path / "run"))
 
 
 # --- averaging over views

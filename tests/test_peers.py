@@ -12,7 +12,7 @@ import torch
 import variants
 from torch import Tensor, nn
 from torch.nn import functional as F
-from variants import DIM, C, D, Trunk, pictures
+from variants import DIM, C, D, Trunk, pictures, stopped_after_an_epoch
 
 from addgcn import MLGCN, SSGRL, InputError, load_model
 from addgcn import train as train_module
@@ -280,23 +280,13 @@ def test_any_size_and_one_category(cls: type[Peer]):
 
 @PEERS
 @pytest.mark.parametrize("settings", [{}, {"lr_trunk": 0.0, "ema": 0.5, "holdout": 0.25}])
-def test_a_stopped_run_goes_on_to_the_same_weights(
-    cls: type[Peer], settings: dict, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_stopped_run_goes_on_to_the_same_weights(cls: type[Peer], settings: dict, scenes_small: Path, tmp_path: Path):
     recipe = replace(TINY, model=cls.__name__.lower(), **settings)
     assert MODELS[recipe.model] is cls
     whole = train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
 
-    save = train_module.save_checkpoint
-
-    def save_and_stop(*args):
-        save(*args)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train_module, "save_checkpoint", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_after_an_epoch():
         train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small)
-    monkeypatch.undo()
     record = train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small, resume=True)
     assert record["scores_sha256"] == whole["scores_sha256"]
     for name in ("config.json", "model.safetensors"):

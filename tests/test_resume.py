@@ -16,6 +16,7 @@ import pytest
 import torch
 import variants
 from safetensors.torch import load_file
+from variants import Stop, stopped_after_an_epoch
 
 from addgcn import runs
 from addgcn import train as train_module
@@ -40,29 +41,15 @@ def same_weights(a: Path, b: Path) -> bool:
     return x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x)
 
 
-class Stop(BaseException):
-    """Like a kill: nothing catches it."""
-
-
 @pytest.mark.parametrize("name", VARIANTS)
-def test_stopped_after_an_epoch(name: str, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_after_an_epoch(name: str, scenes_small: Path, tmp_path: Path) -> None:
     recipe = VARIANTS[name]
     train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
 
-    save, saved = train_module.save_checkpoint, []
-
-    def save_and_stop(*args):
-        save(*args)
-        saved.append(args)
-        raise Stop
-
-    monkeypatch.setattr(train_module, "save_checkpoint", save_and_stop)
-    with pytest.raises(Stop):
+    with stopped_after_an_epoch():
         train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small)
     torch.manual_seed(12345)  # whatever the random numbers are by then
-    monkeypatch.undo()
     record = train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small, resume=True)
-    assert len(saved) == 1
     assert same_weights(tmp_path / "whole", tmp_path / "broken")
     whole = read_json(tmp_path / "whole" / "record.json")
     assert record["metrics"] == whole["metrics"]

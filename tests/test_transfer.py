@@ -10,9 +10,8 @@ import pytest
 import torch
 from folders import VOC_NAMES, write_voc
 from safetensors.torch import load_file
-from variants import TINY
+from variants import TINY, stopped_after_an_epoch
 
-from addgcn import train as train_module
 from addgcn.cli import main
 from addgcn.data import COCO_CLASSES, VOC_CLASSES
 from addgcn.data.scenes import CLASSES
@@ -23,13 +22,6 @@ from addgcn.train import train
 from addgcn.transfer import start_model
 
 VOC = replace(TINY, batch_size=2, augment="flip")  # the folder has four images to train on
-
-
-@pytest.fixture(scope="module")
-def scenes_run(scenes_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("transfer") / "scenes"
-    train(replace(TINY, epochs=2), "scenes", out, scenes_small)
-    return out
 
 
 @pytest.fixture
@@ -129,20 +121,12 @@ def test_a_run_from_a_run(scenes_run: Path, voc: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_resumed(frozen: bool, scenes_run: Path, voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed(frozen: bool, scenes_run: Path, voc: Path, tmp_path: Path) -> None:
     recipe = replace(VOC, epochs=2, lr_trunk=0.0 if frozen else 0.01)
     source = Path(shutil.copytree(scenes_run, tmp_path / "source"))
     whole = train(recipe, "voc2007", tmp_path / "whole", voc, init_from=source)
-    save = train_module.save_checkpoint
-
-    def save_and_stop(*args):
-        save(*args)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train_module, "save_checkpoint", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_after_an_epoch():
         train(recipe, "voc2007", tmp_path / "broken", voc, init_from=source)
-    monkeypatch.undo()
     main(["train", "--out", str(tmp_path / "broken"), "--resume"])  # what it started from stands in run.json
     resumed = read_json(tmp_path / "broken" / "record.json")
     assert resumed["scores_sha256"] == whole["scores_sha256"]

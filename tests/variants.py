@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +15,7 @@ from torch import Tensor, nn
 from addgcn import ADDGCN, GAP, GMP
 from addgcn.recipes import Recipe
 
+train = importlib.import_module("addgcn.train")  # the module, not the function of that name
 WIRINGS = ("paper", "released")
 C, D, DIM = 5, 12, 8
 
@@ -29,6 +34,25 @@ TINY = Recipe(
     over="sum",
     workers=0,
 )
+
+
+class Stop(BaseException):
+    """Like a kill: nothing catches it."""
+
+
+@contextmanager
+def stopped_after_an_epoch() -> Iterator[None]:
+    """A training in it is stopped as soon as its first checkpoint is written."""
+    save = train.save_checkpoint
+
+    def save_and_stop(*args: Any) -> None:
+        save(*args)
+        raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "save_checkpoint", save_and_stop)
+        with pytest.raises(Stop):
+            yield
 
 
 class Trunk(nn.Module):
