@@ -33,7 +33,7 @@ LISTS = ("colab/pip-freeze.txt", "colab/pip-freeze.gpu.txt")
 KEPT = ("torch", "torchvision", "numpy", "ipywidgets", "pillow", "matplotlib")
 PYTHON = "3.13"
 THERE = {**default_environment(), "python_version": PYTHON, "python_full_version": "3.13.0", "extra": ""}
-NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "book").rglob("[!.]*.ipynb"))
 
 
 @pytest.fixture(params=LISTS, ids=["cpu", "gpu"])

@@ -84,9 +84,9 @@ def bare_numbers(markdown: str, given: list[str] | None = None) -> list[str]:
 
 def texts() -> list[tuple[str, str]]:
     """Every Markdown cell and page as (file's name, text)."""
-    found = [(path.name, path.read_text(encoding="utf-8")) for path in sorted((ROOT / "book").glob("*.md"))]
+    found = [(path.name, path.read_text(encoding="utf-8")) for path in sorted((ROOT / "book").rglob("*.md"))]
     found.append(("README.md", (ROOT / "README.md").read_text(encoding="utf-8")))
-    for path in sorted((ROOT / "book").glob("*.ipynb")):
+    for path in sorted((ROOT / "book").rglob("[!.]*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         found.append((path.name, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")))
     return found
