@@ -185,9 +185,50 @@ def test_the_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("path", NOTED, ids=lambda path: path.stem)
 def test_teachers_notes_say_what_a_teacher_needs(path: Path):
     text = path.read_text(encoding="utf-8")
-    assert 150 <= len(text.split()) <= 300
+    assert 200 <= len(text.split()) <= 350
     assert re.findall(r"^\*\*([\w ]+)\.\*\*", text, re.MULTILINE) == ["Time", "On the board", "Ask", "What goes wrong"]
     assert any(chapter.stem.startswith(path.stem + "_") for chapter in CHAPTERS)
+    assert len(re.findall(r"\? \([^)]", text)) >= 3  # questions with the answers to hope for
+    exercises = len(blocks(next(p for p in CHAPTERS if p.stem.startswith(path.stem)), "exercise"))
+    assert all(int(n) <= exercises for n in re.findall(r"[Ee]xercise (\d)(?! of| in)", text))
+
+
+def test_every_chapter_has_notes_for_its_teacher():
+    assert [path.stem[:2] for path in CHAPTERS] == [path.stem for path in NOTED]
+
+
+def test_the_first_chapters_have_questions():
+    assert {f"{n:02d}" for n in (*range(11), 12)} <= {path.stem[:2] for path in QUESTIONS}
+
+
+@pytest.mark.parametrize("path", NOTED, ids=lambda path: path.stem)
+def test_the_minutes_of_a_note_add_up(path: Path):
+    """In "45 ...: 5 predictions, 15 one step by hand, ...", the parts are together the number before the colon."""
+    said = re.search(r"\*\*Time\.\*\* (.*)", path.read_text(encoding="utf-8"))[1]
+    before, parts = re.match(r"([^:]*): ([^.]*)\.", said).groups()
+    minutes = [int(n) for n in re.findall(r"(?:^|, )(\d+) ", re.sub(r"\([^)]*\)", "", parts))]
+    assert sum(minutes) == int(re.findall(r"\d+", before.replace("six", ""))[-1])
+
+
+def planned() -> dict[str, int]:
+    """{chapter: its minutes in the plan of six sessions}; a line for two chapters counts for neither."""
+    text = (ROOT / "book/teaching.md").read_text(encoding="utf-8")
+    found: dict[str, int] = {}
+    row = r"^\| (\d+)–(\d+) \|.*\| (?:\{doc\}`)?(\d+)(?: <[^>]+>`)? \|"
+    for start, end, chapter in re.findall(row, text, re.MULTILINE):
+        name = f"{int(chapter):02d}"
+        found[name] = found.get(name, 0) + int(end) - int(start)
+    return found
+
+
+@pytest.mark.parametrize("path", NOTED, ids=lambda path: path.stem)
+def test_notes_and_plan_give_a_chapter_the_same_minutes(path: Path):
+    said = re.search(r"(\d+)(?: minutes)? in the six sessions", path.read_text(encoding="utf-8"))
+    if said:
+        assert int(said[1]) == planned()[path.stem]
+    elif path.stem in planned():
+        whole = re.search(r"(\d+) minutes", path.read_text(encoding="utf-8"))[1]
+        assert abs(int(whole) - planned()[path.stem]) <= 10
 
 
 QUESTIONS = [path for path in CHAPTERS if "check-yourself" in path.read_text(encoding="utf-8")]
