@@ -197,6 +197,12 @@ def test_every_chapter_has_notes_for_its_teacher():
     assert [path.stem[:2] for path in CHAPTERS] == [path.stem for path in NOTED]
 
 
+def test_every_chapter_has_its_place_in_a_plan():
+    text = (ROOT / "book/teaching.md").read_text(encoding="utf-8")
+    plans = text[text.index("## Six sessions") : text.index("## What to ask")]
+    assert {path.stem for path in CHAPTERS} == set(re.findall(r"\{doc\}`\d+ <(\d\d_\w+)>`", plans))
+
+
 def test_the_first_chapters_have_questions():
     assert {f"{n:02d}" for n in (*range(11), 12)} <= {path.stem[:2] for path in QUESTIONS}
 
