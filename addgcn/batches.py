@@ -149,3 +149,16 @@ class FromFeatures(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         return self.model.from_features(X)  # type: ignore[operator]
+
+
+def synchronised(model: nn.Module, accelerator: Accelerator) -> nn.Module:
+    """The head's batch normalisation over the batches of all processes, where there are several with a GPU each.
+
+    So N processes do to the released wiring what one with an N times larger batch does. The backbone's hundred layers
+    keep to their own process's images: each would be a wait for all the others. On CPUs torch has no such layer.
+    """
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        for name, part in model.named_children():
+            if name != "backbone":
+                setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(part))
+    return model

@@ -54,7 +54,9 @@ class Train:
         from .train import train
 
         where = (self.data, self.out, self.root, self.train_split, self.eval_split)
-        record = train(self.settings, *where, resume=self.resume, init_from=self.init_from)
+        # torchrun --max-restarts begins all processes again, with the same arguments, when one has died
+        died = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0 and (self.out / "run.json").is_file()
+        record = train(self.settings, *where, resume=self.resume or died, init_from=self.init_from)
         if is_first_process():
             title = f"{self.data} {record['data']['eval']['split']}, {record['duration_s']:.0f} s"
             show_metrics(record["metrics"], title)
@@ -161,7 +163,7 @@ def run_command(argv: list[str] | None = None) -> None:
         print("addgcn: stopped. A training run goes on with --resume, fetch with the same command.", file=sys.stderr)
         sys.exit(130)
     except Terminated:
-        print("addgcn: stopped by SIGTERM. A training run goes on from its last epoch with --resume.", file=sys.stderr)
+        print("addgcn: stopped by SIGTERM. A training run goes on where it stood with --resume.", file=sys.stderr)
         sys.exit(143)
 
 

@@ -20,6 +20,8 @@ from .recipes import RECIPES, Recipe
 
 HELD_OUT = 0.2  # of the training split, to choose the learning rate on
 RATE_SEEDS = {"heads": 2, "full": 1}  # runs for each candidate
+FIRST_SEED = 1  # of the runs that count. With 0 the scenes' trunk was trained: a SAM of seed 0 would start from the
+# weights of the layer that the trunk was trained under, and its maps would not be its own (chapter 14)
 
 
 @dataclass(frozen=True)
@@ -178,8 +180,8 @@ class Plan:
 
     def runs_of(self, row: Row, recipe: Recipe, done: Records) -> list[Job]:
         """The runs of one row."""
-        recipe = self.chosen(row, recipe, done)
-        return [self.job(row, replace(recipe, seed=s), d) for d in range(self.draws) for s in range(self.seeds)]
+        recipe, seeds = self.chosen(row, recipe, done), range(FIRST_SEED, FIRST_SEED + self.seeds)
+        return [self.job(row, replace(recipe, seed=s), d) for d in range(self.draws) for s in seeds]
 
     def held_out(self, row: Row, recipe: Recipe, lr: float) -> list[Job]:
         """The runs that one learning rate is judged by, on a part of the training split."""

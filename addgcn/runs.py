@@ -26,7 +26,8 @@ from .errors import InputError
 from .recipes import Recipe
 from .records import discard, read_json, read_json_lines, write_json, write_text
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
+READABLE = (1, 2)  # in 1, a checkpoint was always of whole epochs
 FREE_SPACE = "Free some space: a run goes on from its last whole checkpoint with --resume."
 RUNS = ("version", "recipe", "data", "processes")  # in a checkpoint: what runs
 STANDS = ("epoch", "seconds", "model", "average", "optimizer", "scaler")  # and where it stands
@@ -150,7 +151,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch.load raises many kinds, most with long advice that would not help here
         reason = f"{type(error).__name__}; it is damaged, or holds more than tensors and plain values"
         raise InputError(f"{path} cannot be read as a run's checkpoint ({reason}). {remedy}") from error
-    if found != CHECKPOINT_VERSION:
+    if found not in READABLE:
         raise InputError(
             f"{path} was written by another version of this library (format {found}, this one reads "
             f"{CHECKPOINT_VERSION}): resume with that version. {remedy}"
@@ -165,6 +166,7 @@ def save_checkpoint(
     recipe: Recipe,
     data: dict[str, Any],
     epoch: int,
+    losses: list[float],
     seconds: float,
     accelerator: Accelerator,
     model: nn.Module,
@@ -173,12 +175,16 @@ def save_checkpoint(
 ) -> None:
     """Write `checkpoint.pt` atomically: a stop in the middle leaves the one before.
 
+    Args:
+        epoch, losses: so many whole epochs are done, and of the next as many steps as there are losses.
+
     Raises:
         InputError: the disk is full or the folder cannot be written; the checkpoint before is whole.
     """
     checkpoint = {
         "version": CHECKPOINT_VERSION,
         "epoch": epoch,
+        "losses": losses,
         "seconds": seconds,
         "recipe": recipe.as_dict(),
         "data": data,

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, skip_first_batches
 from accelerate.utils import broadcast, set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator
+from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator, synchronised
 from .card import write_card
 from .errors import Diverged, InputError
 from .estimate import announce
@@ -33,6 +33,7 @@ from .recipes import Model, Recipe
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint
 from .scores import compute_metrics
+from .sigterm import NotedSigterm
 from .skip import SkipBad, bad_images
 from .transfer import start_model
 
@@ -95,6 +96,7 @@ def train(
     eval_loader = DataLoader(eval_items, recipe.batch_size, num_workers=recipe.workers)
 
     # --- model and optimiser: the backbone has its own learning rate, and none when it is frozen
+    synchronised(model, accelerator)
     net: nn.Module = FromFeatures(model) if recipe.frozen else model
     if recipe.channels_last:
         net = net.to(memory_format=torch.channels_last)
@@ -110,10 +112,12 @@ def train(
             f"{accelerator.num_processes} processes: take a smaller batch_size."
         )
 
-    first_epoch, seconds = 0, 0.0
+    first_epoch, first_batch, losses, seconds = 0, 0, list[Tensor](), 0.0
     if checkpoint is not None:
         restore(out, checkpoint, data_seen, accelerator, model, average, optimizer)
         first_epoch, seconds = checkpoint["epoch"], checkpoint["seconds"]
+        losses = [torch.tensor(loss, device=accelerator.device) for loss in checkpoint.get("losses", [])]
+        first_batch = len(losses)  # 0, unless it was stopped in the middle of an epoch
         if first_epoch == recipe.epochs and (out / "record.json").exists():
             return read_json(out / "record.json")  # the record is written last, so there is nothing left to do
     quiet = not main or "TQDM_DISABLE" in os.environ  # set where many runs share one terminal
@@ -124,7 +128,7 @@ def train(
     images_per_step = recipe.batch_size * accelerator.num_processes
     bar = tqdm(
         total=recipe.epochs * steps_per_epoch * images_per_step,
-        initial=first_epoch * steps_per_epoch * images_per_step,
+        initial=(first_epoch * steps_per_epoch + first_batch) * images_per_step,
         unit="img",
         unit_scale=True,
         disable=quiet,
@@ -132,34 +136,47 @@ def train(
         smoothing=0.05,
     )
 
+    def save(epoch: int, losses: list[Tensor]) -> None:
+        """Keep where the run is: after so many whole epochs, and the steps with these losses in the next."""
+        means = accelerator.reduce(torch.stack(losses), "mean").tolist() if losses else []  # over the processes
+        spent = round(seconds + time.time() - began, 2)
+        if main:
+            save_checkpoint(out, recipe, data_seen, epoch, means, spent, accelerator, model, average, optimizer)
+        accelerator.wait_for_everyone()
+
     # --- the loop
     with bar:
         for epoch in range(first_epoch, recipe.epochs):
             bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
             sampler.epoch = epoch
-            set_seed(recipe.seed + 1000 * (epoch + 1) + accelerator.process_index)  # for dropout, if a backbone has it
             net.train()
             if recipe.frozen:
                 model.backbone.eval()  # its normalisation stays as it was, too
-            losses: list[Tensor] = []
-            for batch, (images, targets) in enumerate(batches(train_loader)):
-                factor = lr_factor(recipe, epoch * steps_per_epoch + batch, steps_per_epoch)
-                for group in optimizer.param_groups:
-                    group["lr"] = group["base_lr"] * factor
-                with accelerator.accumulate(net):
-                    scores = net(images)  # (B, C)
-                    loss = multilabel_loss(scores, targets, recipe.over)
-                    accelerator.backward(loss)
-                    if accelerator.sync_gradients and recipe.clip > 0:
-                        accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
-                    optimizer.step()  # with accumulate > 1, these two only act when the gradients are complete
-                    optimizer.zero_grad()
-                if average is not None and accelerator.sync_gradients:
-                    average.update_parameters(model)
-                losses.append(loss.detach())
-                if batch % 50 == 49 or batch + 1 == steps_per_epoch:
-                    check_finite(losses, epoch * steps_per_epoch, model, out)
-                bar.update(images_per_step)
+            loader = skip_first_batches(train_loader, first_batch) if first_batch else train_loader
+            with NotedSigterm() as sigterm:
+                for batch, (images, targets) in enumerate(batches(loader), first_batch):
+                    step = epoch * steps_per_epoch + batch
+                    torch.manual_seed((recipe.seed << 40) + 1024 * step + accelerator.process_index)  # for dropout
+                    factor = lr_factor(recipe, step, steps_per_epoch)
+                    for group in optimizer.param_groups:
+                        group["lr"] = group["base_lr"] * factor
+                    with accelerator.accumulate(net):
+                        scores = net(images)  # (B, C)
+                        loss = multilabel_loss(scores, targets, recipe.over)
+                        accelerator.backward(loss)
+                        if accelerator.sync_gradients and recipe.clip > 0:
+                            accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
+                        optimizer.step()  # with accumulate > 1, these two only act when the gradients are complete
+                        optimizer.zero_grad()
+                    if average is not None and accelerator.sync_gradients:
+                        average.update_parameters(model)
+                    losses.append(loss.detach())
+                    if batch % 50 == 49 or batch + 1 == steps_per_epoch:
+                        check_finite(losses, epoch * steps_per_epoch, model, out)
+                    bar.update(images_per_step)
+                    if accelerator.sync_gradients and sigterm.asked(accelerator, step):
+                        save(epoch, losses)
+                        sigterm.obey()
 
             for buffer in judge.buffers():  # each process has batch statistics of its own: the first one's count
                 broadcast(buffer)
@@ -167,6 +184,7 @@ def train(
             row["train_loss"] = accelerator.reduce(torch.stack(losses).mean(), "mean").item()
             row |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
             if epoch + 1 == recipe.epochs or (epoch + 1) % recipe.evaluate_every == 0:
+                save(epoch, losses)  # an evaluation may take long, too
                 scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
                 metrics = compute_metrics(scores, targets, train_set.classes)
                 row |= {"mAP": metrics.mAP, "CF1": metrics.CF1, "OF1": metrics.OF1}
@@ -176,10 +194,8 @@ def train(
             row["seconds"] = round(seconds + time.time() - began, 2)
             if log is not None:
                 log.write(row)
-                save_checkpoint(
-                    out, recipe, data_seen, epoch + 1, row["seconds"], accelerator, model, average, optimizer
-                )
-            accelerator.wait_for_everyone()
+            first_batch, losses = 0, []
+            save(epoch + 1, losses)
 
     # --- what stays: the model, the scores it was judged by, the record
     if first_epoch == recipe.epochs:  # resumed after the last epoch: only this part is left to do

@@ -20,8 +20,9 @@ from variants import Stop, stopped_after_an_epoch
 
 from addgcn import runs
 from addgcn import train as train_module
-from addgcn.cli import main
+from addgcn.cli import Terminated, main, sigterm_raises
 from addgcn.errors import InputError
+from addgcn.losses import multilabel_loss
 from addgcn.recipes import Recipe
 from addgcn.records import read_json
 from addgcn.runs import read_log
@@ -54,11 +55,77 @@ def test_stopped_after_an_epoch(name: str, scenes_small: Path, tmp_path: Path) -
     whole = read_json(tmp_path / "whole" / "record.json")
     assert record["metrics"] == whole["metrics"]
     assert record["scores_sha256"] == whole["scores_sha256"]
-    logs = [read_log(tmp_path / folder) for folder in ("whole", "broken")]
-    for rows in logs:
-        for row in rows:
-            del row["seconds"]
-    assert logs[0] == logs[1]
+    assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "broken")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+@pytest.mark.parametrize(  # an epoch has 8 steps: the first, one in the middle, the last, one of the next epoch
+    ("name", "step"), [("plain", 1), ("plain", 8), ("plain", 11), *((name, 5) for name in VARIANTS)]
+)
+def test_sigterm_in_the_middle_of_an_epoch(
+    name: str, step: int, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(VARIANTS[name], epochs=2, batch_size=8)
+    steps = []
+
+    def loss_and_signal(*args):
+        steps.append(step)
+        if len(steps) == step:
+            signal.raise_signal(signal.SIGTERM)
+        return multilabel_loss(*args)
+
+    monkeypatch.setattr(train_module, "multilabel_loss", loss_and_signal)
+    with pytest.raises(Terminated), sigterm_raises():
+        train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small)
+    monkeypatch.undo()
+    checkpoint = runs.read_checkpoint(tmp_path / "broken" / "checkpoint.pt")
+    steps_per_epoch = 6 if recipe.holdout else 8
+    done = checkpoint["epoch"] * steps_per_epoch + len(checkpoint["losses"])
+    assert done == (step + step % 2 if recipe.accumulate == 2 else step) == len(steps)
+
+    torch.manual_seed(12345)
+    record = train_module.train(recipe, "scenes", tmp_path / "broken", scenes_small, resume=True)
+    whole = train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+    assert record["scores_sha256"] == whole["scores_sha256"]
+    assert same_weights(tmp_path / "whole", tmp_path / "broken")
+    assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "broken")
+
+
+def rows_of(out: Path) -> list[dict[str, Any]]:
+    """The log, but for the time."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_log(out)]
+
+
+def test_stopped_while_it_was_judged(scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evaluation may take longer than the epoch: no step of the epoch is done again."""
+    recipe, out = replace(TINY, epochs=2, augment="none"), tmp_path / "run"
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "collect_scores", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_module.train(recipe, "scenes", out, scenes_small)
+    monkeypatch.undo()
+    checkpoint = runs.read_checkpoint(out / "checkpoint.pt")
+    assert (checkpoint["epoch"], len(checkpoint["losses"])) == (0, 4)
+    train_module.train(recipe, "scenes", out, scenes_small, resume=True)
+    train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+    assert same_weights(out, tmp_path / "whole")
+    assert rows_of(out) == rows_of(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_the_format_before_this_one_is_read(scenes_small: Path, tmp_path: Path) -> None:
+    """It has no losses: it was always of whole epochs."""
+    with stopped_after_an_epoch():
+        train_module.train(TINY, "scenes", tmp_path / "run", scenes_small)
+    path = tmp_path / "run" / "checkpoint.pt"
+    checkpoint = runs.read_checkpoint(path)
+    assert checkpoint.pop("losses") == []
+    torch.save({**checkpoint, "version": 1}, path)
+    train_module.train(TINY, "scenes", tmp_path / "run", scenes_small, resume=True)
+    train_module.train(TINY, "scenes", tmp_path / "whole", scenes_small)
+    assert same_weights(tmp_path / "run", tmp_path / "whole")
 
 
 def test_stopped_before_the_first_epoch_was_complete(
@@ -69,7 +136,7 @@ def test_stopped_before_the_first_epoch_was_complete(
     def stop(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_module, "collect_scores", stop)
+    monkeypatch.setattr(train_module, "multilabel_loss", stop)
     with pytest.raises(KeyboardInterrupt):
         train_module.train(recipe, "scenes", tmp_path / "run", scenes_small)
     monkeypatch.undo()
@@ -111,7 +178,7 @@ def test_stopped_between_last_checkpoint_and_record(
 def test_a_checkpoint_is_whole_or_the_one_before(
     how: str, scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, out = replace(TINY, epochs=2), tmp_path / "run"
+    recipe, out = replace(TINY, epochs=2, evaluate_every=2), tmp_path / "run"
     save, replace_file = torch.save, os.replace
     done: list[bytes] = []
 
@@ -225,7 +292,8 @@ def test_kill_9_in_the_middle_of_writing_a_checkpoint(scenes_small: Path, tmp_pa
     wait_until(process, (out / ".checkpoint.pt.tmp").exists)
     process.kill()
     process.join()
-    assert runs.read_checkpoint(out / "checkpoint.pt")["epoch"] >= 1  # whole
+    checkpoint = runs.read_checkpoint(out / "checkpoint.pt")  # whole
+    assert checkpoint["epoch"] or checkpoint["losses"]
     recipe = Recipe.from_dict(read_json(out / "run.json")["recipe"])
     train_module.train(recipe, "scenes", out, scenes_small, resume=True)
     assert not (out / ".checkpoint.pt.tmp").exists()

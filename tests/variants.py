@@ -6,6 +6,7 @@ import importlib
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,12 +43,13 @@ class Stop(BaseException):
 
 @contextmanager
 def stopped_after_an_epoch() -> Iterator[None]:
-    """A training in it is stopped as soon as its first checkpoint is written."""
+    """A training in it is stopped as soon as the checkpoint of its first whole epoch is written."""
     save = train.save_checkpoint
 
-    def save_and_stop(*args: Any) -> None:
-        save(*args)
-        raise Stop
+    def save_and_stop(out: Path, recipe: Recipe, data: Any, epoch: int, *args: Any) -> None:
+        save(out, recipe, data, epoch, *args)
+        if epoch:
+            raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "save_checkpoint", save_and_stop)
