@@ -17,11 +17,12 @@ NOTEBOOKS = $(wildcard book/*.ipynb book/teaching/*.ipynb)
 CODE := addgcn tools book/_ext
 LOGS := _build/logs
 
-.PHONY: help book test lint unit chapters notebooks course bench serve address clean
+.PHONY: help book pdf test lint unit chapters notebooks course bench serve address clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book        run the chapters and build the site into _build/html"
+	@echo "make pdf         the whole book as one PDF, in _build/pdf (needs Chromium or Chrome)"
 	@echo "make test        lint, types, unit tests with coverage, every chapter again"
 	@echo "make lint        only lint and types;  make unit: only the unit tests;  make chapters: only the chapters"
 	@echo "make notebooks   execute the notebooks in place and bring them into the form they are committed in"
@@ -39,6 +40,11 @@ $(READY): pyproject.toml tools/setup_env.py
 book: $(READY)
 	@echo "The book:"
 	@$(PY) tools/book.py
+
+# Printed from the finished pages.
+pdf: book
+	@echo "The PDF:"
+	@$(PY) tools/pdf.py
 
 test: lint unit chapters
 	@echo; echo "Unit tests: $$(tail -n 1 $(LOGS)/unit.log)"; echo "Chapters:   $$(tail -n 1 $(LOGS)/chapters.log)"
