@@ -45,7 +45,7 @@ def sources() -> tuple[list[Path], list[Path]]:
     page = {p for p in files if ROOT / "book" in p.parents and (p.suffix in TEXT or "_ext" in p.parts)}
     library = [p for p in files if p not in page]
     library.append(ROOT / "pyproject.toml")
-    site = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "tools").glob("*.py")]
+    site = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "CHANGELOG.md", *(ROOT / "tools").glob("*.py")]
     return library, [*library, *files, *site]
 
 
