@@ -4,7 +4,7 @@
     ```
 
 becomes two tables: one row per executed chapter (what is in it, run time, date), and the versions of what executed
-them.
+them. Every executed page says at its end when it ran and for how long, and leads there.
 """
 
 from __future__ import annotations
@@ -41,13 +41,26 @@ class BuildStatus(SphinxDirective):
 
 
 class FillStatus(SphinxPostTransform):
-    """Put the tables in place, once all chapters are known; before references are resolved."""
+    """Put the tables and lines in place, once all chapters are known; before references are resolved."""
 
     default_priority = 8
 
     def run(self, **_: Any) -> None:
+        data = NbMetadataCollector.get_doc_data(self.env)
+        run = data[self.env.docname].get("exec_data")
+        pages = [name for name in self.env.found_docs if data[name].get(KEY)]
+        if run and pages and (sections := list(self.document.findall(nodes.section))):
+            sections[0] += _line(self.env, run, min(pages))
         for node in list(self.document.findall(StatusNode)):
             node.replace_self([_chapters(self.env), _versions()])
+
+
+def _line(env: Any, run: dict[str, Any], status: str) -> nodes.Node:
+    """When a page was executed."""
+    text = f"Executed {_date(run['mtime'])} (UTC) in {run['runtime'] or 0.0:.1f} seconds. "
+    line = nodes.emphasis("", text)
+    line += _link(env, status)
+    return nodes.paragraph("", "", line, classes=["executed"])
 
 
 def _chapters(env: Any) -> nodes.Node:
