@@ -23,7 +23,7 @@ SHORT = 18  # lines of code that stay on one page
 # For the screen only: buttons, marks to click on, the state of widgets, the style of what becomes a picture.
 SCREEN = (
     "a.headerlink",
-    "a.viewcode-link",
+    "a:has(> .viewcode-link)",
     "button",
     "link",
     "noscript",
