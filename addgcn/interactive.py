@@ -60,9 +60,10 @@ class Live:
         script = (
             f"const id = {json.dumps(self.id)}, data = {self.data};\n{_asset('live.js')}\n{_asset(f'{self.kind}.js')}"
         )
-        return (
+        return (  # the style first: elsewhere in a body it is not valid
+            f"<style>\n{css}</style>\n"
             f'<div class="addgcn-live" id="{html.escape(self.id)}"><p>{html.escape(self.text)}</p></div>\n'
-            f"<style>\n{css}</style>\n<script>\n(() => {{\n{script}}})();\n</script>"
+            f"<script>\n(() => {{\n{script}}})();\n</script>"
         )
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ HTML = BUILD / "html"
 CACHE = BUILD / ".jupyter_cache"
 LOGS = BUILD / "logs"
 SPLITS = ("train", "train-flat", "id", "ood", "bg")
-TEXT = (".ipynb", ".md", ".bib", ".css", ".js", ".svg")  # what, within book/, execution does not depend on
+TEXT = (".ipynb", ".md", ".bib", ".css", ".js", ".svg", ".html")  # what, within book/, execution does not depend on
 NO_OUTPUT = ("Traceback (most recent call last)", "CellExecutionError", "system-message")
 
 
