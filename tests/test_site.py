@@ -24,7 +24,10 @@ import book  # noqa: E402
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 LOADED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src")}
-SIZES = {"phone": (390, 844), "laptop": (1366, 768)}
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "laptop": (1366, 768)}
+# Of the pages of source code, all made alike, one that is long and their index.
+OTHERS = ("genindex", "py-modindex", "search", "_modules/index", "_modules/addgcn/graph")
+NAMES = [f"{page}.html" for page in (*book.pages(), *OTHERS)] + ["search.html?q=graph"]
 
 
 class Page(HTMLParser):
@@ -138,9 +141,17 @@ def browser(site: Path) -> Iterator[Any]:
         browser.close()
 
 
-def visit(browser: Any, urls: list[str], size: tuple[int, int], scheme: str) -> list[str]:
-    """Open pages one after another; everything that went wrong, as text."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+def settled(page: Any, url: str) -> None:
+    """Open a page, and wait for its formulas and for what it searches."""
+    page.goto(url, wait_until="load")
+    page.evaluate("window.MathJax && MathJax.startup && MathJax.startup.promise")
+    if "?q=" in url:
+        page.wait_for_selector("#search-results li a", timeout=15000)
+
+
+def visit(browser: Any, urls: list[str], size: tuple[int, int]) -> list[str]:
+    """Open pages one after another, in light, and make them dark; everything that went wrong, as text."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     page, problems = context.new_page(), []
     url = ""
 
@@ -152,10 +163,14 @@ def visit(browser: Any, urls: list[str], size: tuple[int, int], scheme: str) -> 
     page.on("console", lambda m: m.type in ("error", "warning") and note(f"console: {m.text}"))
     page.on("pageerror", lambda error: note(f"error: {error}"))
     for url in urls:
-        page.goto(url, wait_until="load")
-        page.evaluate("window.MathJax && MathJax.startup && MathJax.startup.promise")
-        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"):
-            note(f"is wider than the screen of {size[0]} pixels")
+        page.emulate_media(color_scheme="light")
+        settled(page, url)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            if page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"):
+                note(f"is wider than the screen of {size[0]} pixels")
+            if page.evaluate("document.documentElement.dataset.theme") != scheme:
+                note(f"is not {scheme}")
         if page.locator("mjx-merror").count():
             note("has a formula that MathJax cannot read")
         if page.locator(".math").count() and not page.locator("mjx-container").count():
@@ -166,12 +181,9 @@ def visit(browser: Any, urls: list[str], size: tuple[int, int], scheme: str) -> 
     return problems
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_pages_in_a_browser(browser: Any, site: Path, size: str, scheme: str):
-    names = ["genindex", *(str(page) for page in book.pages())]
-    urls = [f"{site.as_uri()}/{name}.html" for name in names]
-    assert visit(browser, urls, SIZES[size], scheme) == []
+def test_pages_in_a_browser(browser: Any, site: Path, size: str):
+    assert visit(browser, [f"{site.as_uri()}/{name}" for name in NAMES], SIZES[size]) == []
 
 
 def test_the_browser_check_finds_what_is_wrong(browser: Any, tmp_path: Path):
@@ -180,8 +192,15 @@ def test_the_browser_check_finds_what_is_wrong(browser: Any, tmp_path: Path):
         "<div style='width: 900px'>wide</div><img src='gone.png'><script>console.error('oh'); nothing()</script>"
         "<script src='http://127.0.0.1:9/x.js'></script>"
     )
-    text = "\n".join(visit(browser, [path.as_uri()], SIZES["phone"], "light"))
-    for sign in ("wider than", "shows nothing", "console: oh", "nothing is not defined", "asks for http://127.0.0.1:9"):
+    text = "\n".join(visit(browser, [path.as_uri()], SIZES["phone"]))
+    for sign in (
+        "wider than",
+        "shows nothing",
+        "console: oh",
+        "nothing is not defined",
+        "asks for http://127.0.0.1:9",
+        "not dark",
+    ):
         assert sign in text
 
 
