@@ -56,7 +56,7 @@ class Measure:
     only: tuple[str, ...] = ()
     """Rows by name; by default all."""
     seeds: int = 5
-    """Of each row, the runs with seed 0, 1, ..."""
+    """So many runs of each row."""
     flat: bool = False
     """Train on train-flat in the place of train."""
     record: str = "contextual_bias"

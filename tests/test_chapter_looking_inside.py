@@ -23,8 +23,8 @@ from addgcn.data import load
 from addgcn.data.scenes import compose_split, draw_labels
 from addgcn.data.scenes.compose import compose
 from addgcn.data.transforms import eval_transform
-from addgcn.experiments import Records
-from addgcn.recipes import RECIPES
+from addgcn.experiments import Job, Records
+from addgcn.recipes import RECIPES, Recipe
 from addgcn.records import FOLDER
 from addgcn.reproduce import Plan
 from addgcn.tables import interval
@@ -54,6 +54,7 @@ def small(scenes_small: Path) -> dict[str, Any]:
 def run(cells: tuple[str, ...], **names: Any) -> dict[str, Any]:
     names |= {"torch": torch, "np": np, "plt": plt, "Tensor": Tensor, "Image": Image, "style": style, "Path": Path}
     names |= {"localisation": localisation, "controls": controls, "Records": Records, "FOLDER": FOLDER, "Plan": Plan}
+    names |= {"Job": Job, "Recipe": Recipe, "replace": replace}
     names |= {"RECIPES": RECIPES, "ScenesTrunk": ScenesTrunk, "interval": interval, "keep": lambda **_: None}
     return execute(CELLS, names, *cells)
 
