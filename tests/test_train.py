@@ -71,7 +71,7 @@ def test_recipes_hold_the_published_values() -> None:
     adamw = {"wiring": "released", "optimizer": "adamw", "lr": 5e-5, "lr_trunk": 5e-6, "warmup": 2.0, "size": 448}
     recipe = asdict(RECIPES["adamw"])
     assert {key: recipe[key] for key in adamw} == adamw
-    assert recipe["schedule"] == "cosine"
+    assert (recipe["schedule"], recipe["milestones"]) == ("step", (15, 25))
     assert RECIPES["colab"].precision == "fp16"  # a T4 has no bf16
     assert RECIPES["adamw"].augment == RECIPES["colab"].augment == "multiscale"
 
