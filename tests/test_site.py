@@ -27,7 +27,15 @@ LOADED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "laptop": (1366, 768)}
 # Of the pages of source code, all made alike, one that is long and their index.
 OTHERS = ("genindex", "py-modindex", "search", "_modules/index", "_modules/addgcn/graph")
-NAMES = [f"{page}.html" for page in (*book.pages(), *OTHERS)] + ["search.html?q=graph"]
+NAMES = [f"{page}.html" for page in (*book.pages(), *OTHERS)]
+
+
+# Whether the page turns to the theme that the system asks for; it takes a moment.
+FOLLOWS = """async (scheme) => {
+  const follows = () => document.documentElement.dataset.theme === scheme;
+  for (let k = 0; k < 40 && !follows(); k++) await new Promise((done) => setTimeout(done, 25));
+  return follows();
+}"""
 
 
 class Page(HTMLParser):
@@ -169,7 +177,7 @@ def visit(browser: Any, urls: list[str], size: tuple[int, int]) -> list[str]:
             page.emulate_media(color_scheme=scheme)
             if page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"):
                 note(f"is wider than the screen of {size[0]} pixels")
-            if page.evaluate("document.documentElement.dataset.theme") != scheme:
+            if not page.evaluate(FOLLOWS, scheme):
                 note(f"is not {scheme}")
         if page.locator("mjx-merror").count():
             note("has a formula that MathJax cannot read")

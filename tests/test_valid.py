@@ -119,7 +119,7 @@ def look(browser: Any, url: str) -> list[str]:  # noqa: F811
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "search.html?q=graph"])
 def test_a_page_for_everybody(browser: Any, site: Path, name: str) -> None:  # noqa: F811
     assert look(browser, f"{site.as_uri()}/{name}") == []
 
