@@ -72,6 +72,9 @@ def read_voc(
     as the genuine lists are. The labels of VOC 2012's test split were never published: its targets are all
     -1, with a warning; scores on it come from the VOC evaluation server.
 
+    The released trainer, like ML-GCN's, counts what is only difficult as present in its loss, and leaves it out of
+    the average precision. Here it counts in neither.
+
     The classes are VOC's twenty, in their usual order, which is alphabetical; in a folder of one's own,
     those found, in alphabetical order, or `classes` if given.
 

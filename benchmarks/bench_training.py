@@ -1,0 +1,162 @@
+"""A training step and the way to it, one switch at a time: what each brings, as ratios measured in one run.
+
+    python benchmarks/bench_training.py [--size 448] [--images 4] [--turns 3] [--backbone resnet101] [--root FOLDER]
+
+The step: forward, loss, backward, clipping, SGD, on images that are on the device already; in the wiring, and against
+the layout, of the released code (without its DataParallel). The loader: one process turns a JPEG into a tensor, as
+the recipes do, with normalisation left to the device, and from images that were decoded and squashed before. All
+ways take turns, so that whatever else the machine does slows each alike. Weights and targets are random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from bench_model import in_turn, machine, released_layout
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from addgcn import ADDGCN, GAP
+from addgcn.convert import to_released
+from addgcn.data import open_image
+from addgcn.data.scenes.compose import compose_split
+from addgcn.data.transforms import MultiScaleCrop, train_transform
+from addgcn.losses import multilabel_loss
+
+C = 80
+IMAGES = 32  # that the loader reads in a turn
+LAST = torch.channels_last
+STEPS = {  # each way, and what it is compared with
+    "ours, as it stands": "released layout",
+    "channels-last": "ours, as it stands",
+    "channels-last, fused SGD": "channels-last",
+    "channels-last, compiled": "channels-last",
+    "bf16": "channels-last",
+    "bf16, fused SGD, compiled": "bf16",
+    "trunk alone, bf16": "bf16",
+}
+
+
+def step_of(
+    scores: Callable[[Tensor], Tensor],
+    weights: list[Tensor],
+    x: Tensor,
+    y: Tensor,
+    *,
+    bf16: bool = False,
+    fused: bool = False,
+) -> Callable[[], None]:
+    """One optimiser step, to be called again and again."""
+    optimizer = torch.optim.SGD(weights, 1e-4, momentum=0.9, weight_decay=1e-4, fused=fused)
+
+    def step() -> None:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            s = scores(x)  # (B, C)
+        multilabel_loss(s.float(), y).backward()
+        torch.nn.utils.clip_grad_norm_(weights, 10.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if x.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def steps(backbone: str, images: int, size: int, device: str) -> dict[str, Callable[[], None]]:
+    """Every way to make a step, each with weights of its own."""
+    torch.manual_seed(0)
+    ours = ADDGCN(C, backbone=backbone, wiring="released").to(device).train()
+    x = torch.randn(images, 3, size, size, device=device)  # (B, 3, H, W)
+    y = (torch.rand(images, C, device=device) < 0.04).long()  # (B, C)
+    x_last = x.to(memory_format=LAST)
+
+    def another(model: nn.Module = ours) -> nn.Module:
+        return deepcopy(model).to(memory_format=LAST)
+
+    def way(model: nn.Module, x: Tensor = x_last, compiled: bool = False, **settings: bool) -> Callable[[], None]:
+        run = torch.compile(model) if compiled else model
+        return step_of(run, list(model.parameters()), x, y, **settings)
+
+    theirs = deepcopy(ours)
+    w = to_released(deepcopy(theirs.state_dict()))
+    fixed = ("features.", "mask_mat", "gcn.bn_global.running", "gcn.bn_global.num")
+    heads = [v.requires_grad_() for k, v in w.items() if not k.startswith(fixed)]
+    trunk = GAP(C, backbone=backbone).to(device).train()
+    return {
+        "released layout": step_of(
+            lambda x: released_layout(theirs.backbone, w, x), [*theirs.backbone.parameters(), *heads], x, y
+        ),
+        "ours, as it stands": way(deepcopy(ours), x),
+        "channels-last": way(another()),
+        "channels-last, fused SGD": way(another(), fused=True),
+        "channels-last, compiled": way(another(), compiled=True),
+        "bf16": way(another(), bf16=True),
+        "bf16, fused SGD, compiled": way(another(), bf16=True, fused=True, compiled=True),
+        "trunk alone, bf16": way(another(trunk), bf16=True),
+    }
+
+
+def scenes_as_photographs(folder: Path, count: int) -> None:
+    """Drawn scenes of a photograph's size."""
+    for i, scene in enumerate(compose_split("id", count, size=480)):
+        Image.fromarray(scene.image).resize((640, 480)).save(folder / f"{i:04}.jpg", quality=90)
+
+
+def loaders(size: int, folder: Path, count: int) -> dict[str, Callable[[], None]]:
+    """Every way from `count` JPEGs to tensors, in one process."""
+    files = sorted(folder.rglob("*.jpg"))[:count]
+    mean, std, margin = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), round(size * 64 / 448)
+    whole = train_transform(size, mean, std)
+    crop, flip = MultiScaleCrop(size), v2.RandomHorizontalFlip(0.5)
+    bytes_only = v2.Compose([v2.Resize((size + margin,) * 2), crop, flip, v2.PILToTensor()])
+    decoded = np.stack([np.asarray(open_image(f).resize((size + margin,) * 2)) for f in files])  # (N, H, W, 3)
+
+    def cached(i: int) -> Tensor:
+        return v2.functional.pil_to_tensor(flip(crop(Image.fromarray(decoded[i]))))
+
+    return {
+        "JPEG to float32": lambda: [whole(open_image(f)) for f in files] and None,
+        "JPEG to uint8": lambda: [bytes_only(open_image(f)) for f in files] and None,
+        "decoded before, to uint8": lambda: [cached(i) for i in range(len(files))] and None,
+    }
+
+
+def show(times: dict[str, list[float]], against: dict[str, str], images: int) -> None:
+    """Images a second of each way, and how many times faster it is than the one it is compared with."""
+    for name, seconds in times.items():
+        text = f"{name:28}{images / median(seconds):9.1f} images/s"
+        if name in against:
+            ratio = median(a / b for a, b in zip(times[against[name]], seconds, strict=True))
+            text += f"{ratio:8.2f} x {against[name]}"
+        print(text)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=448, help="pixels")
+    parser.add_argument("--images", type=int, default=4, help="in a step")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--backbone", default="resnet101")
+    parser.add_argument("--root", type=Path, help="a folder with 32 photographs for the loader; without it, scenes")
+    options = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    where = torch.cuda.get_device_name() if device == "cuda" else machine()
+    print(f"{options.backbone}, {options.images} image(s) of {options.size} pixels, {options.turns} turns; {where}")
+    ways = steps(options.backbone, options.images, options.size, device)
+    show(in_turn(ways, options.turns), STEPS, options.images)
+    if device == "cuda":
+        print(f"most memory: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB, of all ways together")
+    print("\none process of the loader:")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.root is None:
+            scenes_as_photographs(Path(folder), IMAGES)
+        ways = loaders(options.size, options.root or Path(folder), IMAGES)
+        show(in_turn(ways, options.turns), dict.fromkeys(list(ways)[1:], "JPEG to float32"), IMAGES)
