@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +23,7 @@ import torch
 from bench_model import in_turn, machine, released_layout
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2
 
 from addgcn import ADDGCN, GAP
@@ -129,6 +131,39 @@ def loaders(size: int, folder: Path, count: int) -> dict[str, Callable[[], None]
     }
 
 
+def ceilings(device: str) -> dict[str, float]:
+    """What the device does at best, measured here: TFLOP/s of a matrix product, GB/s of a copy."""
+    n = 8192 if device == "cuda" else 1024
+    found = {}
+    for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
+        a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+        found[f"matmul {name}, TFLOP/s"] = 2 * n**3 / 1e12 / best_of(lambda a=a, b=b: a @ b, device)
+    a = torch.empty(n * n * 8, device=device)
+    b = torch.empty_like(a)
+    found["copy, GB/s"] = 2 * a.nbytes / 1e9 / best_of(lambda: b.copy_(a), device)
+    return found
+
+
+def best_of(run: Callable[[], object], device: str, times: int = 10) -> float:
+    """Seconds of the fastest of several."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        run()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def step_flops(backbone: str, size: int) -> float:
+    """TFLOP of a step for one image: forward, and twice as much backward."""
+    model, x = ADDGCN(C, backbone=backbone, wiring="released").eval(), torch.randn(1, 3, size, size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(x)
+    return 3 * counter.get_total_flops() / 1e12
+
+
 def show(times: dict[str, list[float]], against: dict[str, str], images: int) -> None:
     """Images a second of each way, and how many times faster it is than the one it is compared with."""
     for name, seconds in times.items():
@@ -151,7 +186,13 @@ if __name__ == "__main__":
     where = torch.cuda.get_device_name() if device == "cuda" else machine()
     print(f"{options.backbone}, {options.images} image(s) of {options.size} pixels, {options.turns} turns; {where}")
     ways = steps(options.backbone, options.images, options.size, device)
-    show(in_turn(ways, options.turns), STEPS, options.images)
+    times = in_turn(ways, options.turns)
+    show(times, STEPS, options.images)
+    tflop = step_flops(options.backbone, options.size)
+    print(f"a step needs {tflop:.3f} TFLOP an image; the best way did", end=" ")
+    print(f"{max(options.images / median(t) for n, t in times.items() if 'trunk' not in n) * tflop:.3f} TFLOP/s")
+    for name, value in ceilings(device).items():
+        print(f"{name:28}{value:9.3f}")
     if device == "cuda":
         print(f"most memory: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB, of all ways together")
     print("\none process of the loader:")
