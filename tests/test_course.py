@@ -155,6 +155,8 @@ def test_numbers_come_from_the_executed_chapter_or_are_marked():
     assert translate("{cite}`ye2020addgcn`") == "(Ye et al., 2020)"
     stored = [{"data": {"x/text/plain": "np.float64(1.5)"}, "metadata": {"scrapbook": {"name": "n"}}}]
     assert dict(plain.glued_in(iter(stored))) == {"n": 1.5}
+    stored[0]["data"] = {"x/text/plain": "-inf"}  # half an interval of one run, say
+    assert dict(plain.glued_in(iter(stored))) == {"n": float("-inf")}
 
 
 @pytest.mark.parametrize("text", ["```{figure} x.png\n```", "{numref}`x`", "{cite}`nobody1900`"])

@@ -112,7 +112,9 @@ def glued_in(outputs: Iterator[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
         mark = output.get("metadata", {}).get("scrapbook", {})
         for kind, value in output.get("data", {}).items():
             if mark and kind.endswith("text/plain"):
-                yield mark["name"], ast.literal_eval(re.sub(r"^np\.\w+\((.*)\)$", r"\1", value))  # np.float64(1.5)
+                value = re.sub(r"^np\.\w+\((.*)\)$", r"\1", value)  # np.float64(1.5)
+                nameless = value.lstrip("-") in ("nan", "inf")  # numbers that Python has no literal for
+                yield mark["name"], float(value) if nameless else ast.literal_eval(value)
 
 
 @cache
