@@ -130,11 +130,17 @@ def test_only_definitions_of_a_notebook_are_run(tmp_path: Path):
         "LIST = [1, 2]",
         "f(",
         "import nothing_of_this_name",
+        'ANSWERS = {"AP": (1 + 2 / 3) / 2, "v": [-4, 0]}\nANSWERS["CP"]: float = 1 / 2',
+        "LATER = f(16)",
+        "def later(x):\n    return LATER",
     ]
     nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "work.ipynb")
     with grade.Submission(tmp_path / "work.ipynb") as work:
         assert work.call("f", 9.0) == 3
         assert work.value("LIST") == [1, 2]
+        assert work.value("ANSWERS") == {"AP": (1 + 2 / 3) / 2, "v": [-4, 0], "CP": 0.5}
+        with pytest.raises(grade.Lost, match="only imports, functions and written-out constants"):
+            work.call("later", 1)
         assert len(work.complaints) == 2
         assert "cell 5 is not Python" in work.complaints[0]
         assert "nothing_of_this_name" in work.complaints[1]

@@ -41,7 +41,10 @@ def by_hand(name: str) -> Criterion:
     def test(work: Submission, rng: random.Random) -> None:
         answers = work.value("ANSWERS")
         expect(isinstance(answers, dict) and answers.get(name) is not None, f"ANSWERS[{name!r}] is empty")
-        expect(close(answers[name], BY_HAND[name], 2e-3), f"{answers[name]} is not right")
+        told = f"{answers[name]!r} is not right"
+        if name != "v" and (not isinstance(answers[name], int | float) or answers[name] > 1):
+            told += "; a number between 0 and 1 is wanted"
+        expect(close(answers[name], BY_HAND[name], 2e-3), told)
 
     return Criterion(f"by hand: {name}", 1, test)
 
