@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from .data import MultiLabelDataset, check_labelled, check_same_classes, load
-from .data.transforms import eval_transform, train_transform
+from .data.transforms import eval_transform, squashed_size, train_transform
+from .decoded import DecodedOnce
 from .errors import InputError
 from .features import cached_features
 from .recipes import Model, Recipe
@@ -87,7 +88,7 @@ def items(
     eval_set: MultiLabelDataset,
     accelerator: Accelerator,
 ) -> tuple[Any, Any]:
-    """Images through their transforms; of a frozen backbone, its cached features."""
+    """Images through their transforms, decoded once if the recipe says so; of a frozen backbone, cached features."""
     backbone, test_size = model.backbone, recipe.test_size or recipe.size
     if recipe.frozen:
         with accelerator.main_process_first():
@@ -99,7 +100,13 @@ def items(
             )
     train_set.transform = train_transform(recipe.size, backbone.mean, backbone.std, recipe.augment)
     eval_set.transform = eval_transform(test_size, backbone.mean, backbone.std)
-    return train_set, eval_set
+    if not recipe.decode_once:
+        return train_set, eval_set
+    with accelerator.main_process_first():
+        return (
+            DecodedOnce(train_set, squashed_size(recipe.size, recipe.augment), recipe.workers),
+            DecodedOnce(eval_set, test_size, recipe.workers),
+        )
 
 
 class EpochSampler(Sampler[int]):

@@ -49,13 +49,13 @@ class Recipe:
 
     # The model; see ADDGCN for these. gap and gmp take only backbone and weights, mlgcn and ssgrl dim too.
 
-    model: str = "addgcn"  # addgcn, gap, gmp, mlgcn or ssgrl
+    model: str = "addgcn"  # addgcn; to compare with: gap, gmp (a ResNet with global pooling), mlgcn, ssgrl
     backbone: str = "resnet101"  # resnet18 to resnet152, efficientnet-lite0, scenes, timm/NAME
     weights: str | None = "imagenet"  # the backbone's: None, imagenet, scenes, or a .safetensors file
     wiring: str = "paper"  # paper or released
     representation: str = "sam"  # sam or conv (figure 3)
     maps: str = "cls-gmp"  # cls-gmp, gap-cls or gmp-cls (table 6)
-    graph: str = "S-D"  # none, S, D, P-add, P-mul, P-cat, D-S, S-D (table 4), I, I-I
+    graph: str = "S-D"  # none, S, D, P-add, P-mul, P-cat, D-S, S-D (table 4); I, I-I: no edges
     readout: str = "bi"  # bi, sum, avg or max (table 5)
     attend: str = "sum"  # sum (eq. 1) or mean
     dim: int = 1024  # width of the nodes
@@ -64,14 +64,14 @@ class Recipe:
 
     size: int = 448  # pixels of the square image, in training
     test_size: int | None = None  # in evaluation; None: the same
-    augment: Literal["multiscale", "flip", "none"] = "multiscale"  # see addgcn.data.transforms
+    augment: Literal["multiscale", "flip", "none"] = "multiscale"  # random crops and mirroring, mirroring alone, none
 
     # How it learns.
 
     epochs: int = 50  # passes over the training split
     batch_size: int = 16  # images per process and step
     accumulate: int = 1  # steps whose gradients are added before the weights move
-    optimizer: Literal["sgd", "adamw"] = "sgd"  # with momentum, or AdamW
+    optimizer: Literal["sgd", "adamw"] = "sgd"  # SGD with momentum, or AdamW
     lr: float = 0.05  # of everything but the backbone
     lr_trunk: float = 0.005  # of the backbone; 0 freezes it, and its features are computed once and cached
     momentum: float = 0.9  # for "sgd"
@@ -80,16 +80,17 @@ class Recipe:
     milestones: tuple[int, ...] = (30, 40)  # epochs at which "step" multiplies the learning rates by 0.1
     warmup: float = 0.0  # epochs over which the learning rates rise from zero
     clip: float = 10.0  # largest norm of the gradient; 0: no clipping
-    over: Literal["mean", "sum"] = "mean"  # the loss over the classes
+    over: Literal["mean", "sum"] = "mean"  # of the losses of an image's categories
     ema: float = 0.0  # decay of the averaged weights that are evaluated and saved; 0: none
 
     # How it runs.
 
     precision: Literal["no", "bf16", "fp16"] = "no"  # of the training steps; evaluation is in float32
     channels_last: bool = True  # the faster layout of images in memory
-    workers: int = 4  # processes that decode images
+    workers: int = 4  # processes that decode images, at most one for each processor
+    decode_once: bool = False  # keep the decoded images on disk, 3 bytes a pixel: four times as fast to load
     on_bad_image: Literal["stop", "skip"] = "stop"  # what to do when a training image cannot be read
-    evaluate_every: int = 1  # epochs
+    evaluate_every: int = 1  # so many epochs, and after the last
     limit: int = 0  # > 0: train on only so many images, drawn by the seed
     holdout: float = 0.0  # > 0: evaluate on this part of the training split, which is then not trained on
     seed: int = 0  # of weights, order and augmentation
@@ -117,7 +118,10 @@ class Recipe:
                 "lr_trunk=0 freezes the backbone and caches its features, which random crops do not allow: "
                 "take augment='flip' or 'none'."
             )
-
+        if self.decode_once and (self.frozen or self.on_bad_image == "skip"):
+            raise InputError(
+                "decode_once is for a backbone that trains (lr_trunk > 0), and for readable images."
+            )
         if self.frozen and self.on_bad_image == "skip":
             raise InputError("lr_trunk=0 computes the features of every image: mend or remove bad ones, do not skip.")
 

@@ -39,11 +39,16 @@ def train_transform(size: int, mean: Sequence[float], std: Sequence[float], augm
     check_name("augmentation", augment, AUGMENTATIONS)
     flip = v2.RandomHorizontalFlip(0.5)
     steps: dict[str, list[nn.Module]] = {
-        "multiscale": [_squash(size + round(size * 64 / 448)), MultiScaleCrop(size), flip],
-        "flip": [_squash(size), flip],
-        "none": [_squash(size)],
+        "multiscale": [MultiScaleCrop(size), flip],
+        "flip": [flip],
+        "none": [],
     }
-    return v2.Compose(steps[augment] + _to_tensor(mean, std))
+    return v2.Compose([squash(squashed_size(size, augment)), *steps[augment], *_to_tensor(mean, std)])
+
+
+def squashed_size(size: int, augment: str) -> int:
+    """The side of the square in pixels that the images are squashed to before they are augmented."""
+    return size + round(size * 64 / 448) if augment == "multiscale" else size
 
 
 def eval_transform(size: int, mean: Sequence[float], std: Sequence[float]) -> v2.Compose:
@@ -51,7 +56,7 @@ def eval_transform(size: int, mean: Sequence[float], std: Sequence[float]) -> v2
 
     Args and errors as in `train_transform`.
     """
-    return v2.Compose([_squash(size), *_to_tensor(mean, std)])
+    return v2.Compose([squash(size), *_to_tensor(mean, std)])
 
 
 class MultiScaleCrop(nn.Module):
@@ -104,7 +109,12 @@ class MultiScaleCrop(nn.Module):
         return crop.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
 
-def _squash(size: int) -> nn.Module:
+def squash(size: int) -> nn.Module:
+    """Resize to size^2, whatever the shape of the image. One that has this size stays as it is.
+
+    Raises:
+        InputError: a size below 1.
+    """
     if size < 1:
         raise InputError(f"an image size of {size} pixels is not possible; give 1 or more")
     return v2.Resize((size, size), InterpolationMode.BILINEAR)

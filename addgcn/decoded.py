@@ -1,0 +1,99 @@
+"""Images that are decoded once and kept on disk as pixels: a JPEG takes longer to decode than a crop to cut."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from .data import MultiLabelDataset, cache_dir
+from .data.transforms import squash
+from .errors import InputError
+from .records import discard
+
+
+class DecodedOnce(Dataset):
+    """A split whose images come from a file of pixels, decoded and squashed the first time, and not again.
+
+    The transforms of `addgcn.data.transforms` begin with a squash to a square. If it is of `size`, it leaves the kept
+    images as they are, so that every item is bit for bit the one that decoding gives.
+
+    Args:
+        dataset: the split. Its transform is taken over.
+        size: the side of the square in pixels, see `addgcn.data.transforms.squashed_size`. An image takes 3 size^2
+            bytes.
+        workers: processes that decode.
+        folder: where the file is kept; by default `decoded/` in `addgcn.data.cache_dir()`.
+
+    Raises:
+        InputError: an image cannot be read; the file would not fit on the disk, or cannot be written; or it is damaged.
+    """
+
+    def __init__(self, dataset: MultiLabelDataset, size: int, workers: int = 0, folder: Path | None = None) -> None:
+        folder = folder or cache_dir() / "decoded"
+        self.path = folder / f"{hashlib.sha256(f'{size} {dataset.digest()}'.encode()).hexdigest()[:32]}.npy"
+        self.transform: Callable[[Any], Any] | None = dataset.transform
+        self.targets = dataset.targets
+        if not self.path.exists():
+            _decode(self.path, dataset, size, workers)
+        self.pixels = self.open()
+        if self.pixels.shape != (len(dataset), size, size, 3):
+            raise InputError(f"the decoded images {self.path} are damaged: remove the file.")
+
+    def open(self) -> np.ndarray:
+        """The pixels (N, size, size, 3), uint8, memory-mapped."""
+        try:
+            return np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"the decoded images {self.path} are damaged ({error}): remove the file.") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "pixels": None}  # a worker that is not forked maps the file anew, and is not sent it
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.pixels = self.open()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, i: int) -> tuple[Any, Tensor]:
+        image = Image.fromarray(self.pixels[i])
+        return (image if self.transform is None else self.transform(image)), self.targets[i]
+
+
+def _decode(path: Path, dataset: MultiLabelDataset, size: int, workers: int) -> None:
+    to_square = squash(size)
+    was, dataset.transform = dataset.transform, lambda image: torch.from_numpy(np.array(to_square(image)))  # (S, S, 3)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+    shape = (len(dataset), size, size, 3)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
+        if needed > 0.9 * free:
+            raise InputError(
+                f"the decoded images need {needed / 2**30:.1f} GiB in {path.parent}, where {free / 2**30:.1f} are "
+                "free: set ADDGCN_CACHE to another disk, or leave decode_once away."
+            )
+        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        loader = DataLoader(dataset, 16, num_workers=workers)
+        for n, (images, _) in enumerate(tqdm(loader, f"decoding {dataset.name} {dataset.split}", leave=False)):
+            pixels[16 * n : 16 * n + len(images)] = images.numpy()
+        pixels.flush()
+        del pixels
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write images to {path.parent}: {error.strerror}. Set ADDGCN_CACHE.") from error
+    finally:
+        discard(temporary)
+        dataset.transform = was
