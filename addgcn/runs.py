@@ -25,6 +25,7 @@ from .data import MultiLabelDataset
 from .errors import InputError
 from .recipes import Recipe
 from .records import discard, read_json, read_json_lines, write_json, write_text
+from .sigterm import unbroken
 
 CHECKPOINT_VERSION = 2
 READABLE = (1, 2)  # in 1, a checkpoint was always of whole epochs
@@ -161,6 +162,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+@unbroken
 def save_checkpoint(
     out: Path,
     recipe: Recipe,

@@ -1,9 +1,14 @@
-"""SIGTERM, the signal of a machine that is about to be taken back: go on to a moment at which nothing is lost."""
+"""Signals that end a run: go on to a moment at which nothing is lost.
+
+SIGTERM comes from a machine that is about to be taken back, SIGINT from Ctrl-C.
+"""
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from accelerate import Accelerator
@@ -12,12 +17,19 @@ ASK_EVERY = 10  # steps; where several processes train, each question waits for 
 
 
 class NotedSigterm:
-    """While it lasts, SIGTERM is noted and not obeyed. In the main thread alone; elsewhere it changes nothing."""
+    """While it lasts, SIGTERM is noted and not obeyed. In the main thread alone; elsewhere it changes nothing.
+
+    Args:
+        number: another signal to note.
+    """
+
+    def __init__(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.number = number
 
     def __enter__(self) -> NotedSigterm:
         self.noted, self.before = False, None
         if threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGTERM, self.note)
+            self.before = signal.signal(self.number, self.note)
         return self
 
     def note(self, number: int, frame: Any) -> None:
@@ -32,11 +44,28 @@ class NotedSigterm:
         return step % ASK_EVERY == ASK_EVERY - 1 and accelerator.check_trigger()
 
     def obey(self) -> None:
-        """Do what SIGTERM did before: end the process, or raise what the command line makes of it."""
+        """Do what the signal did before: end the process, or raise what the command line makes of it."""
         self.__exit__()
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(self.number)
 
     def __exit__(self, *error: Any) -> None:
         if self.before is not None:
-            signal.signal(signal.SIGTERM, self.before)
+            signal.signal(self.number, self.before)
             self.before = None
+
+
+def unbroken(write: Callable[..., None]) -> Callable[..., None]:
+    """A function that writes a file: SIGTERM and Ctrl-C wait until it has.
+
+    Else torch.save, stopped in the middle, complains of a file at the wrong position, as on a full disk.
+    """
+
+    @functools.wraps(write)
+    def whole(*args: Any, **kwargs: Any) -> None:
+        with NotedSigterm() as sigterm, NotedSigterm(signal.SIGINT) as sigint:
+            write(*args, **kwargs)
+        for noted in (sigterm, sigint):
+            if noted.noted:
+                noted.obey()
+
+    return whole

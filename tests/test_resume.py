@@ -96,6 +96,30 @@ def rows_of(out: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_log(out)]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_waits_until_a_checkpoint_is_written(
+    number: signal.Signals, raised: type[BaseException], scenes_small: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """torch.save, stopped in the middle, would raise what a full disk does, and leave half a file."""
+    recipe, out, fsync = replace(TINY, epochs=1), tmp_path / "run", os.fsync
+
+    def signal_and_sync(file: int) -> None:
+        signal.raise_signal(number)
+        fsync(file)
+
+    monkeypatch.setattr(runs.os, "fsync", signal_and_sync)
+    with pytest.raises(raised), sigterm_raises():
+        train_module.train(recipe, "scenes", out, scenes_small)
+    monkeypatch.undo()
+    assert [path.name for path in out.glob("*checkpoint*")] + [p.name for p in out.glob(".*tmp")] == ["checkpoint.pt"]
+    assert len(runs.read_checkpoint(out / "checkpoint.pt")["losses"]) == 4
+    train_module.train(recipe, "scenes", out, scenes_small, resume=True)
+    train_module.train(recipe, "scenes", tmp_path / "whole", scenes_small)
+    assert same_weights(out, tmp_path / "whole")
+
+
 def test_stopped_while_it_was_judged(scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation may take longer than the epoch: no step of the epoch is done again."""
     recipe, out = replace(TINY, epochs=2, augment="none"), tmp_path / "run"
