@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from .data import COCO_CLASSES, VOC_CLASSES
 from .records import write_text
 
 SIGN = "<!-- made by addgcn from record.json -->"
@@ -34,9 +35,11 @@ def make_card(record: dict[str, Any], classes: tuple[str, ...]) -> ModelCard:
     """
     recipe, metrics, data = record["recipe"], record["metrics"], record["data"]
     split, size = data["eval"], recipe["test_size"] or recipe["size"]
-    name = f"{recipe['model']}-{recipe['backbone'].replace('/', '-')}-{data['name']}"
+    own = not is_official(data["name"], classes)  # a folder of somebody's own, in the layout of this one
+    source, said = ("own", f"data of its makers, laid out as {data['name']},") if own else (data["name"], data["name"])
+    name = f"{recipe['model']}-{recipe['backbone'].replace('/', '-')}-{source}"
     results = [
-        EvalResult("image-classification", data["name"], data["name"], kind, round(metrics[kind], 2),
+        EvalResult("image-classification", source, source, kind, round(metrics[kind], 2),
                    task_name="Multi-label image recognition", dataset_split=split["split"])
         for kind in SHOWN[:3] if metrics[kind] is not None
     ]  # fmt: skip
@@ -44,7 +47,7 @@ def make_card(record: dict[str, Any], classes: tuple[str, ...]) -> ModelCard:
         library_name="addgcn",
         pipeline_tag="image-classification",
         tags=["multi-label", "add-gcn", recipe["model"]],
-        datasets=[data["name"]],
+        datasets=None if own else [data["name"]],
         metrics=list(SHOWN[:3]),
         model_name=name,
         eval_results=results,
@@ -72,11 +75,11 @@ A model for multi-label image recognition: which of {len(classes)} categories ar
     from addgcn import load_model
     model = load_model("this folder, or its name on the hub")
 
-Categories, in the order of the scores: {", ".join(classes)}.
+Categories, in the order of the scores: {("; " if any("," in name for name in classes) else ", ").join(classes)}.
 
 ## Data
 
-Trained on {data["name"]} {data["train"]["split"]} ({data["train"]["images"]} images), judged by {split["split"]}{held}
+Trained on {said} {data["train"]["split"]} ({data["train"]["images"]} images), judged by {split["split"]}{held}
 ({split["images"]} images) at {size} x {size} pixels.
 {start}
 ## Metrics
@@ -108,6 +111,12 @@ is in `record.json`; the scores that the metrics were computed from have the SHA
 - It knows no categories but the ones above, and was not tested on other kinds of images than those named.
 - No licence is stated here: the data's terms and yours decide. Add `license:` to the head before you publish it.
 """)
+
+
+def is_official(data: str, classes: tuple[str, ...]) -> bool:
+    """Whether these are the categories of the data set of that name, and not of a folder that is laid out like it."""
+    known = {"coco": COCO_CLASSES, "voc2": VOC_CLASSES}.get(data[:4], classes)
+    return classes == known
 
 
 def _said(value: Any) -> str:

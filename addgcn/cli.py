@@ -18,6 +18,7 @@ from typing import Any
 import tyro
 from tyro.conf import OmitArgPrefixes
 
+from . import __version__
 from .commands import Bias, Evaluate, Predict, Reproduce, Scenes, is_first_process, show_metrics
 from .commands_data import Fetch, Submit
 from .commands_files import Convert, Export
@@ -35,7 +36,7 @@ class Train:
     out: Path
     """The run folder: a new one, or with --resume the one to go on with."""
     data: str = "scenes"
-    """scenes, coco2014, coco2017, voc2007 or voc2012."""
+    """scenes, coco2014, coco2017, voc2007 or voc2012; for images of your own, the one whose layout they have."""
     root: Path | None = None
     """The data set's folder; the scenes are made where it is left out."""
     train_split: str | None = None
@@ -90,6 +91,9 @@ def parse(argv: list[str]) -> Any:
     if not argv or argv[0] in ("-h", "--help"):
         lines = [f"  {name:<10}{(cls.__doc__ or '').splitlines()[0]}" for name, cls in COMMANDS.items()]
         print("addgcn COMMAND ..., and addgcn COMMAND --help for its arguments\n\n" + "\n".join(lines))
+        sys.exit(0)
+    if argv[0] == "--version":
+        print(f"addgcn {__version__}")
         sys.exit(0)
     command = COMMANDS[check_name("command", argv[0], COMMANDS)]
     if command is not Train:

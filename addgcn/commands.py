@@ -73,6 +73,8 @@ class Evaluate:
             show_calibration(record["calibration"], record["data"]["eval"]["split"])
         if self.per_class:
             show_classes(record)
+        if self.run_folder is not None and self.scores is None and "scores" in record:
+            print(f"scores: {self.run_folder / record['scores']}")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""How long a run will take, and how much memory: from a few real steps before it begins."""
+"""What is said before a run begins: how long it will take, and how much memory, from a few real steps."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from .batches import FromFeatures, SeededItems
+from .data import MultiLabelDataset
 from .errors import InputError
 from .losses import multilabel_loss
 from .recipes import Model, Recipe
 
-SMALL = 10**8  # numbers in all images of a run: below, it is over before it would be measured
+SMALL = 10**7  # numbers in all images of a run: below, it is over before it would be measured
 SHORT = 30.0  # seconds: of a shorter run nothing is said
 
 
@@ -41,6 +42,22 @@ def announce(*args: Any) -> None:
     recipe, epochs = args[0], args[-1]
     if (found := measure(*args)) is not None:
         print(f"{found} for {epochs} epochs of {recipe.epochs}, measured on three steps", file=sys.stderr, flush=True)
+
+
+def say_left_out(*datasets: MultiLabelDataset) -> None:
+    """Say on stderr which splits have images that were left out because nothing is annotated on them."""
+    for folder, number in {dataset.folder: dataset.unlabelled for dataset in datasets}.items():
+        if number:
+            said = f"{number:,} images of {folder.name} have no annotation and are left out, as in the literature"
+            print(said, file=sys.stderr, flush=True)
+
+
+def decoders(workers: int, processes: int = 1) -> int:
+    """Worker processes of a loader: as many as asked for, but no more than there are processors for them.
+
+    More would only wait for each other, and PyTorch warns. What the images look like depends on none of it.
+    """
+    return max(0, min(workers, (os.cpu_count() or 1) // processes))
 
 
 def measure(
@@ -85,7 +102,7 @@ def measure(
                 "take a smaller --batch-size with as much more --accumulate, or --precision bf16 (fp16 on older GPUs)."
             ) from error
 
-    workers = min(recipe.workers, (os.cpu_count() or 1) // accelerator.num_processes)
+    workers = decoders(recipe.workers, accelerator.num_processes)
     batch_s = load / few * recipe.batch_size  # to load a batch in one process
     forward_s *= ((recipe.test_size or recipe.size) / recipe.size) ** 2
     evaluations = math.ceil(epochs / recipe.evaluate_every)

@@ -18,10 +18,11 @@ from .calibration import calibrate
 from .data import MultiLabelDataset, check_labelled, load, open_image
 from .data.transforms import eval_transform
 from .errors import InputError
+from .estimate import decoders
 from .pretrained import load_model, read_config
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import describe, read_run
-from .scores import compute_metrics, per_class, read_scores
+from .scores import compute_metrics, free_name, per_class, read_scores
 from .train import collect_scores
 from .views import AveragedViews, Views
 
@@ -42,7 +43,8 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Metrics of the model in a run folder on a split; the record, and the scores beside the model.
 
-    What is None is as the run had it: its data and root, the split it was evaluated on, the recipe's test_size.
+    What is None is as the run had it: its data and root, the split it was evaluated on, the recipe's test_size. The
+    scores of other images or at another size do not replace those that lie there, see `addgcn.scores.free_name`.
 
     Args:
         sizes, flip: test-time averaging, see `addgcn.views.AveragedViews`: several sizes in the place of the one,
@@ -77,12 +79,15 @@ def evaluate_run(
     if part is not None:
         held_out = score_split(model, part, sizes, batch_size, workers, accelerator)
         calibration = {"on": describe(part), **calibrate(held_out, (scores, targets), dataset.classes)}
+    described = describe(dataset)
+    name = dataset.split + ("_averaged" if flip or len(sizes) > 1 else "")
+    name = free_name(folder, name, described["digest"], sizes)
     record: dict[str, Any] = make_record(
         "evaluate",
         run=record_of(folder),
         sizes=list(sizes),
         flip=flip,
-        data={"name": dataset.name, "eval": describe(dataset)},
+        data={"name": dataset.name, "eval": described},
         processes=accelerator.num_processes,
         duration_s=round(seconds, 2),
         scores_sha256=sha256_of(scores),
@@ -90,9 +95,9 @@ def evaluate_run(
         metrics=metrics.as_dict(),
         per_class=per_class(scores, targets),
         **({} if calibration is None else {"calibration": calibration}),
+        **({"scores": f"scores_{name}.npz"} if folder.is_dir() else {}),
     )
     if accelerator.is_main_process and folder.is_dir():
-        name = dataset.split + ("_averaged" if flip or len(sizes) > 1 else "")
         save_scores(folder / f"scores_{name}.npz", scores, targets, dataset)
         write_json(folder / f"evaluate_{name}.json", record)
     return record
@@ -109,7 +114,7 @@ def score_split(
     """Scores (N, C) and targets (N, C) of a whole split, averaged over the views."""
     backbone: Any = model.model.backbone
     dataset.transform = Views(sizes, backbone.mean, backbone.std)
-    loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=max(0, workers)))
+    loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=decoders(workers)))
     bar = tqdm(loader, f"{dataset.name} {dataset.split}", leave=False, disable=not accelerator.is_main_process)
     return collect_scores(model, True, bar, accelerator)  # True: the views go to the model as they are
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from .errors import InputError
 from .metrics import Metrics, MultiLabelMetrics
+from .records import read_json
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,35 @@ def read_scores(path: str | Path) -> SavedScores:
             f"{path} is damaged: scores must be finite float32 numbers and targets 1, 0 or -1. Evaluate the run again."
         )
     return SavedScores(torch.from_numpy(scores), torch.from_numpy(targets.astype(np.int8)), images, names)
+
+
+def free_name(folder: Path, name: str, digest: str, sizes: Sequence[int]) -> str:
+    """What the scores of a split are called in a run folder: `name`, or longer where other scores have that name.
+
+    Of other images, which also have a split of that name: and the first of the data's digest, `val_1a2b3c4d`. Of the
+    same at another size, though not averaged: and that, `val_576`.
+
+    Args:
+        name: what stands for SPLIT in `scores_SPLIT.npz`.
+        digest: that of the data to be scored, see `addgcn.data.MultiLabelDataset.digest`.
+        sizes: the test sizes, in pixels.
+    """
+    if not (folder / f"scores_{name}.npz").is_file():
+        return name
+    for path in (folder / f"evaluate_{name}.json", folder / "record.json"):  # the second: scored when it was trained
+        try:
+            record = read_json(path)
+            judged, recipe = record["data"]["eval"], record.get("recipe", {})
+            if path.name == "record.json" and judged["split"] != name:
+                continue
+            before = record.get("sizes") or [recipe["test_size"] or recipe["size"]]
+        except (InputError, KeyError, TypeError, AttributeError):  # not there, or damaged: then it says nothing
+            continue
+        if judged.get("digest") != digest:
+            name = f"{name}_{digest[:8]}"
+            return free_name(folder, name, digest, sizes)
+        return f"{name}_{sizes[0]}" if len(sizes) == len(before) == 1 and list(sizes) != before else name
+    return name
 
 
 def compute_metrics(scores: Tensor, targets: Tensor, classes: tuple[str, ...], mode: str = "raw") -> Metrics:

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator, synchronised
 from .card import write_card
 from .errors import Diverged, InputError
-from .estimate import announce
+from .estimate import announce, decoders, say_left_out
 from .losses import multilabel_loss
 from .peers import Peer
 from .recipes import Model, Recipe
@@ -84,16 +84,17 @@ def train(
     if recipe.on_bad_image == "skip":
         train_items = SkipBad(train_items, recipe.size, out)
     sampler = EpochSampler(len(train_items), recipe.seed)
+    workers = decoders(recipe.workers, accelerator.num_processes)
     train_loader = DataLoader(
         SeededItems(train_items, recipe.seed),
         recipe.batch_size,
         sampler=sampler,
-        num_workers=recipe.workers,
-        persistent_workers=recipe.workers > 0,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         drop_last=True,
     )
-    eval_loader = DataLoader(eval_items, recipe.batch_size, num_workers=recipe.workers)
+    eval_loader = DataLoader(eval_items, recipe.batch_size, num_workers=workers)
 
     # --- model and optimiser: the backbone has its own learning rate, and none when it is frozen
     synchronised(model, accelerator)
@@ -122,6 +123,7 @@ def train(
             return read_json(out / "record.json")  # the record is written last, so there is nothing left to do
     quiet = not main or "TQDM_DISABLE" in os.environ  # set where many runs share one terminal
     if not quiet:
+        say_left_out(train_set, eval_set)
         announce(recipe, model, train_items, eval_items, accelerator, recipe.epochs - first_epoch)
     judge: Any = model if average is None else average.module  # whose scores count, and which is kept
     log = Log(out, first_epoch) if main else None

@@ -17,6 +17,7 @@ from variants import TINY
 
 from addgcn import load_model
 from addgcn.card import make_card, write_card
+from addgcn.data import COCO_CLASSES, VOC_CLASSES
 from addgcn.errors import InputError
 from addgcn.records import read_json
 from addgcn.train import train
@@ -131,3 +132,20 @@ def test_by_name_as_a_user_would(cache: Path, scenes_small: Path, tmp_path: Path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"]["num_samples"] == 32
+
+
+def test_data_of_ones_own_is_not_called_coco(run: Path) -> None:
+    """A folder in COCO's layout has COCO's name on the command line; with other categories it is not COCO."""
+    record = read_json(run / "record.json")
+    record["data"]["name"] = "coco2017"
+    card = make_card(record, ("dog", "table, laid"))
+    assert card.data.datasets is None
+    assert {(result.dataset_name, result.dataset_type) for result in card.data.eval_results} == {("own", "own")}
+    assert card.data.model_name.endswith("-own")
+    text = " ".join(str(card).split())
+    assert "Trained on data of its makers, laid out as coco2017, train (48 images)" in text
+    assert "order of the scores: dog; table, laid." in text
+    assert make_card(record, COCO_CLASSES).data.datasets == ["coco2017"]
+    record["data"]["name"] = "voc2007"
+    assert make_card(record, VOC_CLASSES).data.datasets == ["voc2007"]
+    assert make_card(record, COCO_CLASSES).data.datasets is None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import addgcn
 from addgcn.cli import COMMANDS, main, value_of
 from addgcn.data import load
 from addgcn.recipes import Recipe
@@ -59,7 +60,7 @@ def test_evaluate_json_and_per_class(run: Path, capsys: pytest.CaptureFixture) -
     main(["evaluate", str(run), "--split", "ood", "--workers", "0", "--per-class"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[3].split() == ["AP", "images", "P", "R", "F1"]
-    printed = {line[2:18].strip(): line[18:].split() for line in lines[4:]}
+    printed = {line[2:18].strip(): line[18:].split() for line in lines[4:-1]}
     assert list(printed) == record["classes"]
     table = record["per_class"]
     for c, (name, value) in enumerate(zip(record["classes"], record["metrics"]["AP"], strict=True)):
@@ -180,3 +181,10 @@ def test_as_a_program(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == f"addgcn: there is no folder {tmp_path / 'none'} with a saved model.\n"
+
+
+def test_it_says_its_version(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"addgcn {addgcn.__version__}\n"

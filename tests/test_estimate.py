@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from folders import write_coco
 from safetensors.torch import load_file
 from variants import TINY
 
 from addgcn import estimate
 from addgcn import train as train_module
 from addgcn.batches import items, open_data, start_accelerator
+from addgcn.data import load
 from addgcn.errors import InputError
-from addgcn.estimate import Estimate, duration, measure
+from addgcn.estimate import Estimate, duration, measure, say_left_out
 from addgcn.runs import read_checkpoint
 from addgcn.train import train
 
@@ -131,3 +133,27 @@ def test_too_large_for_the_gpu(scenes_small: Path, monkeypatch: pytest.MonkeyPat
 def test_duration(seconds: float, said: str) -> None:
     assert duration(seconds) == said
     assert str(Estimate(7800, int(9.3e9))) == "about 2 h 10 min, 9.3 GB of GPU memory"
+
+
+def test_no_more_loaders_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate.os, "cpu_count", lambda: 8)
+    assert [estimate.decoders(*asked) for asked in ((4, 1), (4, 2), (4, 4), (4, 16), (0, 1), (-1, 1))] == [
+        4,
+        4,
+        2,
+        0,
+        0,
+        0,
+    ]
+    monkeypatch.setattr(estimate.os, "cpu_count", lambda: None)  # not known
+    assert estimate.decoders(4) == 1
+
+
+def test_images_that_are_left_out_are_counted(tmp_path: Path, capfd: Any) -> None:
+    """Image 12 of 3 has no annotation."""
+    data = load("coco2017", "train", write_coco(tmp_path))
+    assert (len(data), data.unlabelled) == (2, 1)
+    say_left_out(data, data.subset([0], split="holdout"))  # of one file, so it is said once
+    assert capfd.readouterr().err == "1 images of train2017 have no annotation and are left out, as in the literature\n"
+    say_left_out(load("coco2017", "train", tmp_path, drop_unlabelled=False))
+    assert capfd.readouterr().err == ""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.metrics import precision_recall_fscore_support
 
 from addgcn import load_model
@@ -20,8 +21,8 @@ from addgcn.data.transforms import eval_transform
 from addgcn.errors import InputError
 from addgcn.evaluate import evaluate_run, evaluate_scores
 from addgcn.model import ADDGCN
-from addgcn.records import read_json
-from addgcn.scores import per_class, read_scores
+from addgcn.records import read_json, sha256_of
+from addgcn.scores import free_name, per_class, read_scores
 from addgcn.views import Views
 
 
@@ -208,3 +209,44 @@ def test_the_means_of_the_table_are_CP_and_CR(copy: Path) -> None:
     for name, mean in (("precision", "CP"), ("recall", "CR")):
         values = [v for v in record["per_class"][name] if v is not None]
         assert np.mean(values) == pytest.approx(record["metrics"][mean])
+
+
+# --- what the scores are called
+
+
+def test_scores_of_other_images_stand_beside_each_other(copy: Path, scenes_small: Path, tmp_path: Path) -> None:
+    """The same names and labels, other photographs: blurred ones, say."""
+    other = Path(shutil.copytree(scenes_small, tmp_path / "other"))
+    data = load("scenes", "id", other)
+    for i in range(len(data)):
+        with Image.open(data.path(i)) as image:
+            blurred = image.convert("RGB").resize((8, 8)).resize(image.size)
+        blurred.save(data.path(i))
+    again = evaluate_run(copy, workers=0)
+    assert again["scores"] == "scores_id.npz"
+    assert read_scores(copy / "scores_id.npz").ids == tuple(data.ids)
+    before = (copy / "scores_id.npz").read_bytes()
+    for _ in range(2):  # the second time in the place of the first
+        theirs = evaluate_run(copy, root=other, workers=0)
+        assert theirs["scores"] == f"scores_id_{data.digest()[:8]}.npz"
+    assert (copy / "scores_id.npz").read_bytes() == before
+    assert theirs["scores_sha256"] == sha256_of(read_scores(copy / theirs["scores"]).scores)
+    assert theirs["scores_sha256"] != again["scores_sha256"]
+    assert len(list(copy.glob("scores_*.npz"))) == len(list(copy.glob("evaluate_*.json"))) == 2
+
+
+def test_scores_at_another_size_stand_beside_each_other(copy: Path) -> None:
+    trained = read_scores(copy / "scores_id.npz").scores
+    for size, name in ((40, "id_40"), (48, "id_48"), (None, "id"), (40, "id_40")):
+        record = evaluate_run(copy, size=size, workers=0)
+        assert record["scores"] == f"scores_{name}.npz"
+        assert read_json(copy / f"evaluate_{name}.json")["sizes"] == record["sizes"]
+    torch.testing.assert_close(read_scores(copy / "scores_id.npz").scores, trained, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(read_scores(copy / "scores_id_40.npz").scores, trained, rtol=1e-2, atol=1e-2)
+
+
+def test_a_damaged_record_names_nothing(copy: Path) -> None:
+    (copy / "record.json").write_text("{")
+    assert free_name(copy, "id", "0" * 64, [32]) == "id"
+    (copy / "record.json").unlink()
+    assert free_name(copy, "id", "0" * 64, [32]) == "id"

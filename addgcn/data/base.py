@@ -32,6 +32,7 @@ class MultiLabelDataset(Dataset[tuple[Any, Tensor]]):
         classes: the C category names, in the order of the columns of `targets`.
         ids: the N image names, each the image's file name without its suffix.
         targets: int8 (N, C).
+        unlabelled: how many images of the split were left out, for nothing is annotated on them.
         transform: applied to each image; may be replaced at any time.
     """
 
@@ -53,6 +54,7 @@ class MultiLabelDataset(Dataset[tuple[Any, Tensor]]):
         self.ids = [str(PurePosixPath(file).with_suffix("")) for file in self.files]
         self.targets = targets.to(torch.int8)  # (N, C)
         self.transform = transform
+        self.unlabelled = 0
         self.rows: Sequence[int] = range(len(self.files))  # which of the data set's images these are; see `subset`
 
     def __len__(self) -> int:

@@ -104,6 +104,7 @@ def read_coco(
     rows = (np.cumsum(keep) - 1)[rows]
     order = np.argsort(rows, kind="stable")
     dataset = CocoDataset(name, split, classes, root / stem, files, torch.from_numpy(present[keep]), transform)
+    dataset.unlabelled = int((~keep).sum())
     dataset._starts = np.searchsorted(rows[order], np.arange(len(files) + 1))
     dataset._labels = labels[order].astype(np.int16)
     dataset._corners = corners[order]
