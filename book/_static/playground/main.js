@@ -61,7 +61,7 @@ class Playground {
 
   cases() {
     const buttons = Object.entries(this.about.cases).map(([name, { title }]) => button(title, () => this.show(name)));
-    return element("div", { class: "pg-bar", role: "group", "aria-label": "Scenes to begin with" }, element("span", {}, "Figure 1:"), ...buttons);
+    return element("div", { class: "pg-bar", role: "group", "aria-label": "Scenes to begin with" }, element("span", {}, "The paper's figure 1:"), ...buttons);
   }
 
   toolbar() {
@@ -160,7 +160,7 @@ class Playground {
 
   tools() {
     const { object } = this.stage;
-    this.held.textContent = object ? object.name : "no object";
+    this.held.textContent = object ? object.name : "none chosen";
     for (const tool of this.tooled) tool.disabled = !object;
     for (const node of this.places) node.setAttribute("aria-pressed", String(node.dataset.place === this.scene.place));
   }
