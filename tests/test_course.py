@@ -175,10 +175,14 @@ def test_the_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             names[path.stem] = {Path(*Path(name).parts[1:]).as_posix() for name in zipped.namelist()}
         before = path.read_bytes()
         assert course.archive(tmp_path / "course" / path.stem.removeprefix("addgcn-")).read_bytes() == before
-    both = {"04_cam.ipynb", "assignment_1.ipynb", "README.md", "LICENSE", "LICENSE-book"}
+    both = {"04_cam.ipynb", "assignment_1.ipynb", "project.md", "README.md", "LICENSE", "LICENSE-book"}
     assert names["addgcn-student"] == both
     parts = {f"{part}/assignment_{n}.py" for part in ("grading", "solutions") for n in (1, 2, 3)}
-    assert names["addgcn-instructor"] == both | parts | {"grade.py", "grade_worker.py"}
+    assert names["addgcn-instructor"] == both | parts | {"teaching.md", "grade.py", "grade_worker.py"}
+    plan = (tmp_path / "course/instructor/teaching.md").read_text(encoding="utf-8")
+    assert "### 3. Where the evidence is" in plan
+    assert "](04_cam.ipynb)" in plan
+    assert "{doc}" not in plan
 
 
 # --- notes, questions, slides, project

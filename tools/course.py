@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "course"  # notes, slides, model solutions, hidden cases: what the site does not show
 TARGET = ROOT / "_build/course"
 ASKED = re.compile(r'check\("(\d+\.\d+)", (\w+)\)')
+PAGES = {"student": ["teaching/project"], "instructor": ["teaching", "teaching/project"]}  # pages that go along
 STUB = "stub"  # the tag of an assignment's cells that the students fill in
 TODO = "...  # your code"
 HOW_TO_RUN = """\
@@ -235,6 +236,9 @@ def build(target: Path = TARGET, slides: bool = True) -> list[Path]:
             folder.mkdir(parents=True)
             for path in sources():
                 nbformat.write(make(path), folder / path.name)
+            for page in PAGES[make.__name__]:
+                text = (ROOT / "book" / page).with_suffix(".md").read_text(encoding="utf-8")
+                (folder / Path(page).name).with_suffix(".md").write_text(Plain({}, titles())(text), encoding="utf-8")
             shutil.copy(SOURCE / f"{make.__name__}.md", folder / "README.md")
             for licence in ("LICENSE", "LICENSE-book"):
                 shutil.copy(ROOT / licence, folder)
