@@ -54,6 +54,15 @@ class NotedSigterm:
             self.before = None
 
 
+def spare_worker(number: int) -> None:
+    """For a DataLoader's `worker_init_fn`: the worker leaves SIGTERM to the process that it works for.
+
+    Schedulers send it to every process of a job. A worker that died of it would end the run before it is saved. When
+    the process that it works for ends, however it does, torch ends the worker.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def unbroken(write: Callable[..., None]) -> Callable[..., None]:
     """A function that writes a file: SIGTERM and Ctrl-C wait until it has.
 

@@ -33,7 +33,7 @@ from .recipes import Model, Recipe
 from .records import make_record, read_json, save_scores, sha256_of, write_json
 from .runs import Log, describe, open_run, restore, save_checkpoint
 from .scores import compute_metrics
-from .sigterm import NotedSigterm
+from .sigterm import NotedSigterm, spare_worker
 from .skip import SkipBad, bad_images
 from .transfer import start_model
 
@@ -91,10 +91,11 @@ def train(
         sampler=sampler,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=spare_worker,
         pin_memory=torch.cuda.is_available(),
         drop_last=True,
     )
-    eval_loader = DataLoader(eval_items, recipe.batch_size, num_workers=workers)
+    eval_loader = DataLoader(eval_items, recipe.batch_size, num_workers=workers, worker_init_fn=spare_worker)
 
     # --- model and optimiser: the backbone has its own learning rate, and none when it is frozen
     synchronised(model, accelerator)

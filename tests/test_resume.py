@@ -120,6 +120,32 @@ def test_a_signal_waits_until_a_checkpoint_is_written(
     assert same_weights(out, tmp_path / "whole")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+def test_a_worker_leaves_sigterm_to_the_run(
+    scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Schedulers send it to every process of a job, loaders' workers among them."""
+    recipe, out = replace(TINY, epochs=2, workers=1, batch_size=8), tmp_path / "run"
+    steps = []
+
+    def loss_and_signals(*args):
+        steps.append(len(steps))
+        if len(steps) == 3:
+            workers = multiprocessing.active_children()
+            assert workers
+            for worker in workers:
+                os.kill(worker.pid, signal.SIGTERM)
+            time.sleep(0.5)  # enough to die
+            assert all(worker.is_alive() for worker in workers)
+            signal.raise_signal(signal.SIGTERM)
+        return multilabel_loss(*args)
+
+    monkeypatch.setattr(train_module, "multilabel_loss", loss_and_signals)
+    with pytest.raises(Terminated), sigterm_raises():
+        train_module.train(recipe, "scenes", out, scenes_small)
+    assert len(runs.read_checkpoint(out / "checkpoint.pt")["losses"]) == 3
+
+
 def test_stopped_while_it_was_judged(scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation may take longer than the epoch: no step of the epoch is done again."""
     recipe, out = replace(TINY, epochs=2, augment="none"), tmp_path / "run"
