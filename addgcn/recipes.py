@@ -119,9 +119,7 @@ class Recipe:
                 "take augment='flip' or 'none'."
             )
         if self.decode_once and (self.frozen or self.on_bad_image == "skip"):
-            raise InputError(
-                "decode_once is for a backbone that trains (lr_trunk > 0), and for readable images."
-            )
+            raise InputError("decode_once is for a backbone that trains (lr_trunk > 0), and for readable images.")
         if self.frozen and self.on_bad_image == "skip":
             raise InputError("lr_trunk=0 computes the features of every image: mend or remove bad ones, do not skip.")
 

@@ -149,7 +149,8 @@ def test_the_chapter_agrees_with_the_library_and_the_records():
         "pairs-hand",
         "benchmark",
     )
-    run(*drawn, "flat", "flat-table", "flat-layers", "fault", "questions", "verdicts", "as-told", "as-told-figures", "real")
+    flat = ("flat", "flat-table", "flat-layers")
+    run(*drawn, *flat, "fault", "questions", "verdicts", "as-told", "as-told-figures", "real")
 
 
 def test_the_records_are_of_the_tables_own_runs():
