@@ -6,6 +6,8 @@ SIGTERM comes from a machine that is about to be taken back, SIGINT from Ctrl-C.
 from __future__ import annotations
 
 import functools
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -57,10 +59,20 @@ class NotedSigterm:
 def spare_worker(number: int) -> None:
     """For a DataLoader's `worker_init_fn`: the worker leaves SIGTERM to the process that it works for.
 
-    Schedulers send it to every process of a job. A worker that died of it would end the run before it is saved. When
-    the process that it works for ends, however it does, torch ends the worker.
+    Schedulers send it to every process of a job. A worker that died of it would end the run before it is saved. If
+    the process that it works for sends it, at its own end, the worker ends.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is None or not hasattr(signal, "sigwaitinfo"):  # macOS and Windows do not tell who sent a signal
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent.pid:
+            pass
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def unbroken(write: Callable[..., None]) -> Callable[..., None]:
