@@ -86,7 +86,7 @@ def _decode(path: Path, dataset: MultiLabelDataset, size: int, workers: int) -> 
                 "free: set ADDGCN_CACHE to another disk, or leave decode_once away."
             )
         pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        loader = DataLoader(dataset, 16, num_workers=workers)
+        loader = DataLoader(dataset, 16, num_workers=min(workers, os.cpu_count() or 1))
         for n, (images, _) in enumerate(tqdm(loader, f"decoding {dataset.name} {dataset.split}", leave=False)):
             pixels[16 * n : 16 * n + len(images)] = images.numpy()
         pixels.flush()

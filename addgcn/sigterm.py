@@ -19,7 +19,7 @@ ASK_EVERY = 10  # steps; where several processes train, each question waits for 
 
 
 class NotedSigterm:
-    """While it lasts, SIGTERM is noted and not obeyed. In the main thread alone; elsewhere it changes nothing.
+    """While it lasts, SIGTERM is noted; at its end it is obeyed. In the main thread alone; elsewhere nothing changes.
 
     Args:
         number: another signal to note.
@@ -37,23 +37,29 @@ class NotedSigterm:
     def note(self, number: int, frame: Any) -> None:
         self.noted = True
 
-    def asked(self, accelerator: Accelerator, step: int) -> bool:
-        """Whether this process, or any of those that train together, was told to stop. All get the same answer."""
+    def asked(self, accelerator: Accelerator, step: int, last: bool) -> bool:
+        """Whether this process, or any of those that train together, was told to stop. All get the same answer.
+
+        Several processes ask at every tenth step, and at the last of an epoch.
+        """
         if accelerator.num_processes == 1:
             return self.noted
         if self.noted:
             accelerator.set_trigger()
-        return step % ASK_EVERY == ASK_EVERY - 1 and accelerator.check_trigger()
+        return (last or step % ASK_EVERY == ASK_EVERY - 1) and accelerator.check_trigger()
 
     def obey(self) -> None:
         """Do what the signal did before: end the process, or raise what the command line makes of it."""
-        self.__exit__()
-        signal.raise_signal(self.number)
+        self.noted = True  # by another process, perhaps
+        self.__exit__(None)
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
         if self.before is not None:
             signal.signal(self.number, self.before)
             self.before = None
+        if self.noted and error is None:
+            self.noted = False
+            signal.raise_signal(self.number)
 
 
 def spare_worker(number: int) -> None:
@@ -83,10 +89,7 @@ def unbroken(write: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(write)
     def whole(*args: Any, **kwargs: Any) -> None:
-        with NotedSigterm() as sigterm, NotedSigterm(signal.SIGINT) as sigint:
+        with NotedSigterm(), NotedSigterm(signal.SIGINT):
             write(*args, **kwargs)
-        for noted in (sigterm, sigint):
-            if noted.noted:
-                noted.obey()
 
     return whole

@@ -174,10 +174,11 @@ def train(
                     if average is not None and accelerator.sync_gradients:
                         average.update_parameters(model)
                     losses.append(loss.detach())
-                    if batch % 50 == 49 or batch + 1 == steps_per_epoch:
+                    last = batch + 1 == steps_per_epoch
+                    if batch % 50 == 49 or last:
                         check_finite(losses, epoch * steps_per_epoch, model, out)
                     bar.update(images_per_step)
-                    if accelerator.sync_gradients and sigterm.asked(accelerator, step):
+                    if accelerator.sync_gradients and sigterm.asked(accelerator, step, last):
                         save(epoch, losses)
                         sigterm.obey()
 
