@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from .arrays import read_array, write_array
 from .data import MultiLabelDataset, cache_dir
 from .data.transforms import squash
 from .errors import InputError
-from .records import discard
 
 
 class DecodedOnce(Dataset):
@@ -52,10 +51,7 @@ class DecodedOnce(Dataset):
 
     def open(self) -> np.ndarray:
         """The pixels (N, size, size, 3), uint8, memory-mapped."""
-        try:
-            return np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"the decoded images {self.path} are damaged ({error}): remove the file.") from error
+        return read_array(self.path, "the decoded images")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "pixels": None}  # a worker that is not forked maps the file anew, and is not sent it
@@ -75,25 +71,14 @@ class DecodedOnce(Dataset):
 def _decode(path: Path, dataset: MultiLabelDataset, size: int, workers: int) -> None:
     to_square = squash(size)
     was, dataset.transform = dataset.transform, lambda image: torch.from_numpy(np.array(to_square(image)))  # (S, S, 3)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-    shape = (len(dataset), size, size, 3)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
-        if needed > 0.9 * free:
-            raise InputError(
-                f"the decoded images need {needed / 2**30:.1f} GiB in {path.parent}, where {free / 2**30:.1f} are "
-                "free: set ADDGCN_CACHE to another disk, or leave decode_once away."
-            )
-        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+
+    def parts() -> Iterator[tuple[slice, np.ndarray]]:
         loader = DataLoader(dataset, 16, num_workers=min(workers, os.cpu_count() or 1))
         for n, (images, _) in enumerate(tqdm(loader, f"decoding {dataset.name} {dataset.split}", leave=False)):
-            pixels[16 * n : 16 * n + len(images)] = images.numpy()
-        pixels.flush()
-        del pixels
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"cannot write images to {path.parent}: {error.strerror}. Set ADDGCN_CACHE.") from error
+            yield slice(16 * n, 16 * n + len(images)), images.numpy()
+
+    advice = "set ADDGCN_CACHE to another disk, or leave decode_once away."
+    try:
+        write_array(path, "the decoded images", (len(dataset), size, size, 3), np.uint8, parts(), advice)
     finally:
-        discard(temporary)
         dataset.transform = was

@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from .batches import FromFeatures, SeededItems
+from .batches import SeededItems, from_batches
 from .data import MultiLabelDataset
 from .errors import InputError
 from .losses import multilabel_loss
@@ -121,7 +121,7 @@ def make_steps(
     """A step of training as `addgcn.train.train` does it, and a forward pass as its evaluation does."""
     from .train import build_optimizer
 
-    net: nn.Module = FromFeatures(model) if recipe.frozen else model
+    net = from_batches(recipe, model)
     if recipe.channels_last:
         net = net.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(recipe, model)

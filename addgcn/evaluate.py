@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import EVAL_SPLIT, open_data, start_accelerator
+from .batches import EVAL_SPLIT, FromPixels, open_data, start_accelerator
 from .calibration import calibrate
 from .data import MultiLabelDataset, check_labelled, load, open_image
 from .data.transforms import eval_transform
@@ -70,7 +70,7 @@ def evaluate_run(
     check_classes(model.classes, dataset.classes, folder)
 
     accelerator = start_accelerator()
-    model = AveragedViews(model, flip).to(accelerator.device)
+    model = AveragedViews(FromPixels(model), flip).to(accelerator.device)
     began = time.time()
     scores, targets = score_split(model, dataset, sizes, batch_size, workers, accelerator)
     seconds = time.time() - began
@@ -112,11 +112,10 @@ def score_split(
     accelerator: Accelerator,
 ) -> tuple[Tensor, Tensor]:
     """Scores (N, C) and targets (N, C) of a whole split, averaged over the views."""
-    backbone: Any = model.model.backbone
-    dataset.transform = Views(sizes, backbone.mean, backbone.std)
+    dataset.transform = Views(sizes)
     loader = accelerator.prepare(DataLoader(dataset, batch_size, num_workers=decoders(workers)))
     bar = tqdm(loader, f"{dataset.name} {dataset.split}", leave=False, disable=not accelerator.is_main_process)
-    return collect_scores(model, True, bar, accelerator)  # True: the views go to the model as they are
+    return collect_scores(model, bar, accelerator)
 
 
 def evaluate_scores(path: str | Path, mode: str = "raw", run: str | Path | None = None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import TRAIN_SPLIT, start_accelerator
+from .batches import TRAIN_SPLIT, from_batches, start_accelerator
 from .bias import bias
 from .controls import controls
 from .data import MultiLabelDataset, cache_dir, load
@@ -172,6 +172,7 @@ def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
     On the first split also its mAP at other sizes than it was trained at.
     """
     frozen, accelerator = job.recipe.frozen, start_accelerator()
+    net = from_batches(job.recipe, model)
     found: dict[str, Any] = {"splits": [], "metrics": {}, "scores_sha256": {}, "controls": {}, "maps": {}, "bias": {}}
     train_targets = load(job.data, TRAIN_SPLIT[job.data], root_of(job)).targets
 
@@ -183,7 +184,7 @@ def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
     for split in splits:
         dataset = load(job.data, split, root_of(job))
         loaded = loader(dataset, job.recipe.test_size or job.recipe.size)
-        scores, targets = collect_scores(model, frozen, loaded, accelerator)
+        scores, targets = collect_scores(net, loaded, accelerator)
         found["splits"].append(describe(dataset))
         found["metrics"][split] = compute_metrics(scores, targets, dataset.classes).as_dict()
         found["scores_sha256"][split] = sha256_of(scores)
@@ -193,7 +194,7 @@ def judge(job: Job, model: Any, splits: Iterable[str]) -> dict[str, Any]:
         if "sizes" not in found:
             found["sizes"] = {}
             for size in OTHER_SIZES.get(job.data, ()):
-                scores, targets = collect_scores(model, frozen, loader(dataset, size), accelerator)
+                scores, targets = collect_scores(net, loader(dataset, size), accelerator)
                 found["sizes"][str(size)] = compute_metrics(scores, targets, dataset.classes).mAP
     return found
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from .arrays import read_array, write_array
 from .data import MultiLabelDataset, cache_dir
-from .data.transforms import eval_transform
-from .errors import InputError
-from .records import discard
+from .data.transforms import eval_transform, normalise
 
 
 class FeatureDataset(Dataset):
@@ -63,11 +61,7 @@ def cached_features(
     path = folder / f"{_key(backbone, dataset, size, mirror)}.npy"
     if not path.exists():
         _compute(path, backbone, dataset, size, mirror, torch.device(device), batch_size)
-    try:
-        features = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"the cached features {path} are damaged ({error}): remove the file.") from error
-    return FeatureDataset(features, dataset.targets, mirror)
+    return FeatureDataset(read_array(path, "the frozen backbone's features"), dataset.targets, mirror)
 
 
 @torch.no_grad()
@@ -80,37 +74,27 @@ def _compute(
     device: torch.device,
     batch_size: int,
 ) -> None:
-    was, dataset.transform = dataset.transform, eval_transform(size, backbone.mean, backbone.std)
+    was, dataset.transform = dataset.transform, eval_transform(size)
     mode = backbone.training
     backbone = backbone.to(device, memory_format=torch.channels_last).eval()
     one = backbone(torch.zeros(1, 3, size, size, device=device))  # (1, D, H', W')
-    shape = (1 + mirror, len(dataset), *one.shape[1:])
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        needed, free = 4 * int(np.prod(shape)), shutil.disk_usage(path.parent).free
-        if needed > 0.9 * free:
-            raise InputError(
-                f"the frozen backbone's features need {needed / 2**30:.1f} GiB in {path.parent}, where "
-                f"{free / 2**30:.1f} are free: set ADDGCN_CACHE to another disk, use fewer images, or train the "
-                "backbone too (lr_trunk > 0)."
-            )
-        features = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+
+    def parts() -> Iterator[tuple[Any, np.ndarray]]:
         start = 0
         loader = DataLoader(dataset, batch_size, num_workers=0)
-        for images, _ in tqdm(loader, desc=f"features of {dataset.name} {dataset.split}", unit="batch", leave=False):
-            images = images.to(device, memory_format=torch.channels_last)  # (B, 3, H, W)
+        for pixels, _ in tqdm(loader, desc=f"features of {dataset.name} {dataset.split}", unit="batch", leave=False):
+            images = normalise(pixels.to(device), backbone.mean, backbone.std)  # (B, 3, H, W)
+            images = images.to(memory_format=torch.channels_last)
             for k in range(1 + mirror):
                 X = backbone(images.flip(3) if k else images)  # (B, D, H', W')
-                features[k, start : start + len(X)] = X.float().cpu().numpy()
+                yield (k, slice(start, start + len(X))), X.float().cpu().numpy()
             start += len(images)
-        features.flush()
-        del features
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"cannot write features to {path.parent}: {error.strerror}. Set ADDGCN_CACHE.") from error
+
+    shape = (1 + mirror, len(dataset), *one.shape[1:])
+    advice = "set ADDGCN_CACHE to another disk, use fewer images, or train the backbone too (lr_trunk > 0)."
+    try:
+        write_array(path, "the frozen backbone's features", shape, np.float32, parts(), advice)
     finally:
-        discard(temporary)
         dataset.transform = was
         backbone.train(mode)
 

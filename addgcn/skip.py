@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ class SkipBad(Dataset):
     Args:
         items: the split, with its transform.
         size: side of the square image.
+        mean: the backbone's, per channel, for values in 0..1.
         out: the run folder.
     """
 
-    def __init__(self, items: MultiLabelDataset, size: int, out: Path) -> None:
-        self.items, self.size, self.path = items, size, out / BAD_IMAGES
+    def __init__(self, items: MultiLabelDataset, size: int, mean: Sequence[float], out: Path) -> None:
+        self.items, self.path = items, out / BAD_IMAGES
+        self.nothing = (torch.tensor(mean) * 255).round().to(torch.uint8).view(3, 1, 1).repeat(1, size, size)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -45,7 +48,7 @@ class SkipBad(Dataset):
                 os.write(file, line)  # in one piece, so lines of several processes do not mix
             finally:
                 os.close(file)
-            return torch.zeros(3, self.size, self.size), torch.full_like(self.items.targets[i], -1)
+            return self.nothing, torch.full_like(self.items.targets[i], -1)
 
 
 def bad_images(out: Path) -> list[str]:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .batches import start_accelerator
+from .batches import FromPixels, start_accelerator
 from .data import VOC_CLASSES, load
 from .data.archives import SOURCES
 from .errors import InputError
@@ -80,7 +80,7 @@ def submit(
         )
     check_classes(model.classes, dataset.classes, folder)
     accelerator = start_accelerator()
-    views = AveragedViews(model, flip).to(accelerator.device)
+    views = AveragedViews(FromPixels(model), flip).to(accelerator.device)
     scores, _ = score_split(views, dataset, sizes, batch_size, workers, accelerator)
     if accelerator.is_main_process:
         write_submission(out, scores, dataset.ids, dataset.classes, competition)

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import EpochSampler, FromFeatures, SeededItems, batches, items, open_data, start_accelerator, synchronised
+from .batches import EpochSampler, SeededItems, batches, from_batches, items, open_data, start_accelerator, synchronised
 from .card import write_card
 from .errors import Diverged, InputError
 from .estimate import announce, decoders, say_left_out
@@ -82,7 +82,7 @@ def train(
         model.fit_labels(train_set.targets)  # the graph of ML-GCN and SSGRL is counted, not learned
     train_items, eval_items = items(recipe, model, train_set, eval_set, accelerator)
     if recipe.on_bad_image == "skip":
-        train_items = SkipBad(train_items, recipe.size, out)
+        train_items = SkipBad(train_items, recipe.size, model.backbone.mean, out)
     sampler = EpochSampler(len(train_items), recipe.seed)
     workers = decoders(recipe.workers, accelerator.num_processes)
     train_loader = DataLoader(
@@ -99,7 +99,7 @@ def train(
 
     # --- model and optimiser: the backbone has its own learning rate, and none when it is frozen
     synchronised(model, accelerator)
-    net: nn.Module = FromFeatures(model) if recipe.frozen else model
+    net = from_batches(recipe, model)
     if recipe.channels_last:
         net = net.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(recipe, model)
@@ -189,7 +189,7 @@ def train(
             row |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
             if epoch + 1 == recipe.epochs or (epoch + 1) % recipe.evaluate_every == 0:
                 save(epoch, losses)  # an evaluation may take long, too
-                scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
+                scores, targets = collect_scores(from_batches(recipe, judge), eval_loader, accelerator)
                 metrics = compute_metrics(scores, targets, train_set.classes)
                 row |= {"mAP": metrics.mAP, "CF1": metrics.CF1, "OF1": metrics.OF1}
                 bar.set_postfix(loss=f"{row['train_loss']:.3f}", mAP=f"{metrics.mAP:.2f}")
@@ -203,7 +203,7 @@ def train(
 
     # --- what stays: the model, the scores it was judged by, the record
     if first_epoch == recipe.epochs:  # resumed after the last epoch: only this part is left to do
-        scores, targets = collect_scores(judge, recipe.frozen, eval_loader, accelerator)
+        scores, targets = collect_scores(from_batches(recipe, judge), eval_loader, accelerator)
         metrics = compute_metrics(scores, targets, train_set.classes)
     record = make_record(
         "train",
@@ -283,16 +283,16 @@ def check_finite(losses: list[Tensor], first_step: int, model: nn.Module, out: P
 
 
 @torch.no_grad()
-def collect_scores(model: Any, frozen: bool, loader: Iterable, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+def collect_scores(model: nn.Module, loader: Iterable, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
     """Scores (N, C) and targets (N, C) of a whole split, on the CPU of every process, each image exactly once.
 
-    In float32, whatever the training ran in: half precision makes ties, which cost up to a point of mAP.
+    The model is one from `addgcn.batches.from_batches` that accelerate has not prepared, so it computes in float32,
+    whatever the training ran in: half precision makes ties, which cost up to a point of mAP.
     """
     model.eval()
     scores, targets = [], []
     for images, y in batches(loader):
-        X = images if frozen else model.backbone(images)  # (B, D, H', W')
-        s = model.from_features(X)  # (B, C)
+        s = model(images)  # (B, C)
         s, y = accelerator.gather_for_metrics((s, y))  # without the repeats that fill up the last batch
         scores.append(s.float().cpu())
         targets.append(y.cpu())

@@ -13,7 +13,7 @@ from .errors import InputError
 
 
 class Views:
-    """PIL image -> one tensor (3, size, size) for each of `sizes`: `eval_transform` at each, from one decoding.
+    """PIL image -> one uint8 tensor (3, size, size) for each of `sizes`: `eval_transform` at each, from one decoding.
 
     A `DataLoader` makes a list of batches of it, (B, 3, size, size) for each size, as `AveragedViews` takes them.
 
@@ -21,11 +21,11 @@ class Views:
         InputError: no size, or one that stands twice.
     """
 
-    def __init__(self, sizes: Sequence[int], mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, sizes: Sequence[int]) -> None:
         if not sizes or len(set(sizes)) != len(sizes):
             said = "none" if not sizes else " ".join(map(str, sizes))
             raise InputError(f"give each size to average over once; these are {said}.")
-        self.transforms: list[Callable[[Any], Tensor]] = [eval_transform(size, mean, std) for size in sizes]
+        self.transforms: list[Callable[[Any], Tensor]] = [eval_transform(size) for size in sizes]
 
     def __call__(self, image: Any) -> list[Tensor]:
         return [transform(image) for transform in self.transforms]
@@ -39,7 +39,7 @@ class AveragedViews(nn.Module):
     where sigma(s) is near 0 or 1. One view that is very sure weighs more this way than in a mean of probabilities.
 
     Args:
-        model: any of the library's; in eval mode.
+        model: any of the library's, or one of them in `addgcn.batches.FromPixels`; in eval mode.
         flip: also each view's mirror image, so twice as many views.
     """
 
@@ -48,12 +48,10 @@ class AveragedViews(nn.Module):
         self.model, self.flip = model, flip
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """A list of (B, 3, H, W), H and W its own in each -> scores (B, C)."""
+        """A list of (B, 3, H, W), as the model takes them, H and W its own in each -> scores (B, C)."""
         scores = []
         for images in views:
             scores.append(self.model(images).float())  # (B, C)
             if self.flip:
                 scores.append(self.model(images.flip(3)).float())
         return torch.stack(scores).mean(0)  # (views, B, C) -> (B, C)
-
-    from_features = forward  # the name by which `addgcn.train.collect_scores` asks for scores

@@ -118,7 +118,7 @@ def loaders(size: int, folder: Path, count: int) -> dict[str, Callable[[], None]
     mean, std, margin = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), round(size * 64 / 448)
     whole = train_transform(size, mean, std)
     crop, flip = MultiScaleCrop(size), v2.RandomHorizontalFlip(0.5)
-    bytes_only = v2.Compose([v2.Resize((size + margin,) * 2), crop, flip, v2.PILToTensor()])
+    bytes_only = train_transform(size)
     decoded = np.stack([np.asarray(open_image(f).resize((size + margin,) * 2)) for f in files])  # (N, H, W, 3)
 
     def cached(i: int) -> Tensor:
@@ -164,6 +164,33 @@ def step_flops(backbone: str, size: int) -> float:
     return 3 * counter.get_total_flops() / 1e12
 
 
+def memory(backbone: str) -> None:
+    """Print the GiB at the peak of a step of SGD by batch and size, float32 | bf16; a dash where it did not fit."""
+    print("\nmost memory of a step, GiB, float32 | bf16:")
+    for images in (8, 16, 32, 64):
+        row = f"batch of {images:2}"
+        for size in (448, 512, 576):
+            for bf16 in (False, True):
+                row += (" |" if bf16 else f"{size:8}:") + peak(backbone, images, size, bf16)
+        print(row)
+
+
+def peak(backbone: str, images: int, size: int, bf16: bool) -> str:
+    """Of one configuration, with weights and images of its own."""
+    torch.cuda.empty_cache()
+    try:
+        model = ADDGCN(C, backbone=backbone, wiring="released").to("cuda", memory_format=LAST).train()
+        x = torch.randn(images, 3, size, size, device="cuda").to(memory_format=LAST)
+        y = torch.zeros(images, C, dtype=torch.long, device="cuda")
+        step = step_of(model, list(model.parameters()), x, y, bf16=bf16)
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        step()  # the first step makes the velocity
+        return f"{torch.cuda.max_memory_allocated() / 2**30:6.1f}"
+    except torch.OutOfMemoryError:
+        return "     -"
+
+
 def show(times: dict[str, list[float]], against: dict[str, str], images: int) -> None:
     """Images a second of each way, and how many times faster it is than the one it is compared with."""
     for name, seconds in times.items():
@@ -194,7 +221,8 @@ if __name__ == "__main__":
     for name, value in ceilings(device).items():
         print(f"{name:28}{value:9.3f}")
     if device == "cuda":
-        print(f"most memory: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB, of all ways together")
+        del ways
+        memory(options.backbone)
     print("\none process of the loader:")
     with tempfile.TemporaryDirectory() as folder:
         if options.root is None:

@@ -28,7 +28,7 @@ import tyro
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from addgcn.batches import start_accelerator
+from addgcn.batches import FromFeatures, start_accelerator
 from addgcn.bias import Pair, at_recall, bias, biased_pairs, contextual_bias, leaning
 from addgcn.data import load
 from addgcn.errors import InputError
@@ -73,7 +73,7 @@ def scored(model: Any, job: Job, split: str) -> tuple[Tensor, Tensor]:
     """Scores and targets (N, C) of a split."""
     dataset = load(job.data, split, root_of(job))
     features = cached_features(model.backbone, dataset, job.recipe.test_size or job.recipe.size)
-    return collect_scores(model, True, DataLoader(features, 64), start_accelerator())
+    return collect_scores(FromFeatures(model), DataLoader(features, 64), start_accelerator())
 
 
 def short(value: float) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from variants import TINY
 
-from addgcn import decoded
+from addgcn import arrays
 from addgcn.batches import SeededItems, items, start_accelerator
 from addgcn.data import base, load
 from addgcn.data.transforms import eval_transform, squashed_size, train_transform
@@ -78,7 +78,7 @@ def test_a_run_is_the_same_with_it(scenes_small: Path, tmp_path: Path, cache: Pa
 def test_it_says_what_is_wrong(scenes_small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load("scenes", "id", scenes_small)
     with monkeypatch.context() as patch:
-        patch.setattr(decoded.shutil, "disk_usage", lambda path: decoded.shutil._ntuple_diskusage(1, 1, 1000))
+        patch.setattr(arrays.shutil, "disk_usage", lambda path: arrays.shutil._ntuple_diskusage(1, 1, 1000))
         with pytest.raises(InputError, match=r"the decoded images need .* leave decode_once away"):
             DecodedOnce(data, 48)
     once = DecodedOnce(data, 48)

@@ -99,7 +99,7 @@ def test_averaging_refuses(copy: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(InputError, match="not both"):
         evaluate_run(copy, size=32, sizes=[32, 40], workers=0)
     with pytest.raises(InputError, match="these are none"):
-        Views([], (0, 0, 0), (1, 1, 1))
+        Views([])
 
 
 def test_averaging_on_the_command_line(copy: Path, capsys: pytest.CaptureFixture) -> None:

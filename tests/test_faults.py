@@ -15,6 +15,7 @@ from test_resume import settings, start, wait_until
 from variants import TINY
 
 from addgcn import train as train_module
+from addgcn.batches import FromPixels
 from addgcn.cli import Terminated, main, sigterm_raises
 from addgcn.data import load
 from addgcn.errors import InputError
@@ -62,12 +63,12 @@ def test_a_skipped_image_adds_nothing(broken: tuple[Path, list[str]], tmp_path: 
     from addgcn.data.transforms import eval_transform
     from addgcn.losses import multilabel_loss
 
-    data = load("scenes", "train", broken[0], eval_transform(32, (0.5,) * 3, (0.25,) * 3))
-    items, model = SkipBad(data, 32, tmp_path), TINY.build(18).eval()
+    data = load("scenes", "train", broken[0], eval_transform(32))
+    items, model = SkipBad(data, 32, (0.5,) * 3, tmp_path), TINY.build(18).eval()
     gradients = []
     for rows in ([3, 4, 5], [3, 4]):  # 5 is broken
         images, targets = (torch.stack([items[i][k] for i in rows]) for k in (0, 1))
-        loss = multilabel_loss(model(images), targets, "mean")
+        loss = multilabel_loss(FromPixels(model)(images), targets, "mean")
         gradients.append(torch.autograd.grad(loss, list(model.parameters())))
     for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(a, b)

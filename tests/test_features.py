@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from addgcn import features
+from addgcn import arrays, features
 from addgcn.backbone import build_backbone
 from addgcn.data import load
 from addgcn.data.transforms import eval_transform
@@ -96,7 +96,7 @@ def test_a_damaged_cache_or_none_at_all(
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="ADDGCN_CACHE"):
         cached_features(backbone, dataset, 32, folder=tmp_path / "file" / "b")
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(InputError, match=r"need .* GiB"):
         cached_features(backbone, dataset, 32, folder=tmp_path / "c")
     assert list((tmp_path / "c").iterdir()) == []

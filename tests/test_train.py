@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from variants import TINY
 
 from addgcn import ADDGCN
 from addgcn import train as train_module
-from addgcn.batches import EpochSampler, SeededItems, batches, open_data, start_accelerator
+from addgcn.batches import EpochSampler, FromPixels, SeededItems, batches, open_data, start_accelerator
 from addgcn.data import load
 from addgcn.data.transforms import train_transform
 from addgcn.errors import InputError
@@ -300,6 +301,39 @@ def test_a_frozen_backbone_does_not_change(scenes_small: Path, tmp_path: Path) -
 def test_sum_is_the_mean_times_the_classes() -> None:
     scores, targets = torch.randn(4, 18), torch.ones(4, 18)
     assert multilabel_loss(scores, targets, "sum") == pytest.approx(18 * multilabel_loss(scores, targets, "mean"))
+
+
+def test_images_come_as_bytes_and_are_normalised_where_the_model_is(
+    scenes_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In training and in both evaluations."""
+    model = TINY.build(18)
+    seen: list[tuple[torch.dtype, float]] = []
+    through = FromPixels.forward
+
+    def spy(self, images):
+        seen.append((images.dtype, float(images.float().mean())))
+        return through(self, images)
+
+    monkeypatch.setattr(FromPixels, "forward", spy)
+    monkeypatch.setattr(type(model.backbone), "forward", checked(type(model.backbone).forward))
+    train(replace(TINY, epochs=1), "scenes", tmp_path / "run", scenes_small)
+    evaluate_run(tmp_path / "run", batch_size=16, workers=0)
+    assert len(seen) == 4 + 2 + 2  # batches of 16: 64 to train on, 32 to judge by, twice
+    assert {dtype for dtype, _ in seen} == {torch.uint8}
+    assert all(50 < mean < 205 for _, mean in seen)  # 0 to 255
+
+
+def checked(forward: Callable) -> Callable:
+    """A backbone's forward that refuses what is not normalised."""
+
+    def run(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.dtype == torch.float32
+        assert images.min() >= -2
+        assert images.max() <= 2  # with mean 0.5 and deviation 0.25
+        return forward(self, images)
+
+    return run
 
 
 @pytest.mark.parametrize("model", ["gap", "gmp"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from addgcn.data.transforms import AUGMENTATIONS, MultiScaleCrop, eval_transform, train_transform
+from addgcn.data.transforms import AUGMENTATIONS, MultiScaleCrop, eval_transform, normalise, train_transform
 from addgcn.errors import InputError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,6 +28,24 @@ def test_eval_transform_values() -> None:
     assert type(x) is torch.Tensor
     wanted = (np.asarray(image) / 255 - np.array(MEAN)) / np.array(STD)  # (32, 32, 3)
     np.testing.assert_allclose(x.permute(1, 2, 0).numpy(), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_without_a_mean_the_pixels_are_left_to_be_normalised_later(augment: str) -> None:
+    """To the bit, whether one image or a batch is normalised; images that are floats already stay as they are."""
+    images = [picture(37, 50), picture(64, 32)]
+    for bare, whole in (
+        (eval_transform(32), eval_transform(32, MEAN, STD)),
+        (train_transform(32, augment=augment), train_transform(32, MEAN, STD, augment)),
+    ):
+        torch.manual_seed(0)
+        pixels = torch.stack([bare(image) for image in images])  # (2, 3, 32, 32)
+        torch.manual_seed(0)
+        wanted = torch.stack([whole(image) for image in images])
+        assert pixels.dtype == torch.uint8
+        assert type(pixels) is torch.Tensor
+        assert torch.equal(normalise(pixels, MEAN, STD), wanted)
+        assert normalise(wanted, MEAN, STD) is wanted
 
 
 def test_eval_transform_squashes() -> None:

@@ -1,8 +1,14 @@
-"""From a PIL image to the tensor that a network takes, for training and for evaluation (torchvision's v2)."""
+"""From a PIL image to the tensor that a network takes, for training and for evaluation (torchvision's v2).
+
+Given a mean and a standard deviation the transforms end with normalised float32. Without them they end with uint8,
+which are a quarter of the bytes, and `normalise` does the rest where the model is: so it is in training, where the
+processes that read images are the first to have too much to do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from PIL import Image
@@ -15,8 +21,13 @@ from addgcn.errors import InputError, check_name
 AUGMENTATIONS = ("multiscale", "flip", "none")
 
 
-def train_transform(size: int, mean: Sequence[float], std: Sequence[float], augment: str = "multiscale") -> v2.Compose:
-    """PIL image in RGB -> float32 (3, size, size), for training.
+def train_transform(
+    size: int,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    augment: str = "multiscale",
+) -> v2.Compose:
+    """PIL image in RGB -> float32 (3, size, size), or uint8 without a mean, for training.
 
     - "multiscale": what the paper's results were trained with (section 4.2 and the released code): squash to
       (size + margin)^2, crop by `MultiScaleCrop`, resize to size^2, flip left to right half of the time.
@@ -30,7 +41,7 @@ def train_transform(size: int, mean: Sequence[float], std: Sequence[float], augm
 
     Args:
         size: side of the square in pixels.
-        mean, std: per channel, for values in 0..1; those of the backbone, `backbone.mean` and `.std`.
+        mean, std: per channel, for values in 0..1; those of the backbone, `backbone.mean` and `.std`. None for uint8.
         augment: one of the three names.
 
     Raises:
@@ -51,8 +62,8 @@ def squashed_size(size: int, augment: str) -> int:
     return size + round(size * 64 / 448) if augment == "multiscale" else size
 
 
-def eval_transform(size: int, mean: Sequence[float], std: Sequence[float]) -> v2.Compose:
-    """PIL image in RGB -> float32 (3, size, size), for evaluation: squash to size^2, normalise.
+def eval_transform(size: int, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> v2.Compose:
+    """PIL image in RGB -> float32 (3, size, size), or uint8 without a mean, for evaluation: squash, normalise.
 
     Args and errors as in `train_transform`.
     """
@@ -120,9 +131,20 @@ def squash(size: int) -> nn.Module:
     return v2.Resize((size, size), InterpolationMode.BILINEAR)
 
 
-def _to_tensor(mean: Sequence[float], std: Sequence[float]) -> list[nn.Module]:
-    # uint8 (3, size, size) -> float32 in 0..1 -> normalised
-    return [_Bytes(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """uint8 images (..., 3, H, W) -> float32, scaled to 0..1 and normalised, on the device they are on.
+
+    Images of another type have been normalised before, and stay as they are.
+    """
+    if images.dtype != torch.uint8:
+        return images
+    return v2.functional.normalize(v2.functional.to_dtype(images, torch.float32, scale=True), list(mean), list(std))
+
+
+def _to_tensor(mean: Sequence[float] | None, std: Sequence[float] | None) -> list[nn.Module]:
+    if mean is None or std is None:
+        return [_Bytes()]  # uint8 (3, size, size)
+    return [_Bytes(), v2.Lambda(partial(normalise, mean=mean, std=std))]
 
 
 class _Bytes(v2.PILToTensor):
