@@ -8,6 +8,7 @@ is, and nothing of other data.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -159,20 +160,25 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows) + "\n"
 
 
-def write_tables(plan: Plan, done: Records, folder: str | Path) -> list[Path]:
-    """NAME.csv with every number; NAME.md and NAME.html with a table for each metric.
+FORMS = ("csv", "md", "html")
+
+
+def write_tables(plan: Plan, done: Records, folder: str | Path, forms: Sequence[str] = FORMS) -> list[Path]:
+    """NAME.csv with every number; NAME.md and NAME.html with a table for each metric. End to end, NAME-full.
 
     Raises:
         InputError: runs are missing, or the folder cannot be written.
     """
     frame, folder = measured(plan, done), Path(folder)
-    shown = {metric: show(frame, metric) for metric in dict.fromkeys(frame["metric"])}
+    shown = {metric: show(frame, metric).rename(columns={"": "row"}) for metric in dict.fromkeys(frame["metric"])}
     head = f"{plan.name}, {plan.data}, {'frozen backbone' if plan.regime == 'heads' else 'end to end'}"
     pages = {
-        "csv": frame.to_csv(index=False),
+        "csv": frame.round(4).to_csv(index=False),
         "md": "\n".join(f"**{head}: {metric}**\n\n{markdown(table)}" for metric, table in shown.items()),
         "html": "\n".join(f"<h2>{head}: {m}</h2>\n{t.to_html(index=False, border=0)}" for m, t in shown.items()),
     }
-    for suffix, text in pages.items():
-        write_text(folder / f"{plan.name}.{suffix}", text)
-    return [folder / f"{plan.name}.{suffix}" for suffix in pages]
+    name = plan.name if plan.regime == "heads" else f"{plan.name}-full"
+    folder.mkdir(parents=True, exist_ok=True)
+    for form in forms:
+        write_text(folder / f"{name}.{form}", pages[form])
+    return [folder / f"{name}.{form}" for form in forms]

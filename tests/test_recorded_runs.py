@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,9 @@ from addgcn.experiments import Job, Records, run
 from addgcn.recipes import Recipe
 from addgcn.reproduce import TABLES, Plan
 from addgcn.tables import interval, measured
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+import measured as measured_tables
 
 pytestmark = pytest.mark.skipif(not (records.FOLDER / "reproduce.jsonl.gz").is_file(), reason="no runs are recorded")
 RECORDED = ["figure3", "table1", "table4", "table5", "table6", "attend", "train-flat"]  # those whose runs are committed
@@ -34,6 +39,14 @@ def test_every_run_of_the_table_is_there(done: Records, table: str):
         assert record["recipe"]["seed"] == job.recipe.seed
         assert record["recipe"]["holdout"] == 0
         assert {"code", "machine", "libraries", "data", "duration_s", "scores_sha256"} <= set(record)
+
+
+def test_the_committed_tables_are_those_of_the_records(tmp_path: Path):
+    made = {path.name: path.read_text(encoding="utf-8") for path in measured_tables.make(tmp_path)}
+    there = {path.name: path.read_text(encoding="utf-8") for path in (records.FOLDER / "tables").iterdir()}
+    assert made == there, "python tools/measured.py"
+    page = (measured_tables.ROOT / "book" / "measured.md").read_text(encoding="utf-8")
+    assert [name for name in made if f"records/tables/{name}" not in page] == []
 
 
 @pytest.mark.parametrize("table", RECORDED)
