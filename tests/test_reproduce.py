@@ -76,7 +76,7 @@ def test_every_row_builds_with_its_settings():
 def test_every_row_begins_with_as_many_rates_and_none_sees_a_test_split(tmp_path: Path):
     plan = Plan("table4", seeds=2)
     trials = plan.trials(Records(tmp_path))
-    assert len(trials) == len(list(plan.rows())) * len(RATES) * reproduce.RATE_SEEDS["heads"]
+    assert len(trials) == len(list(plan.rows())) * len(RATES) * len(reproduce.RATE_SEEDS["heads"])
     assert all(job.recipe.holdout == reproduce.HELD_OUT for job in trials)
 
 
@@ -86,7 +86,7 @@ def test_rates_beyond_the_edge_are_tried_while_it_is_the_best(tmp_path: Path, be
     while waiting := missing(plan.trials(done), done):
         for job in waiting:
             done.add(fake(job, 60.0 - abs(math.log10(job.recipe.lr / best))))
-    assert len(done.runs) == tried * reproduce.RATE_SEEDS["heads"]
+    assert len(done.runs) == tried * len(reproduce.RATE_SEEDS["heads"])
     assert {job.recipe.lr for job in plan.finals(done)} == {min(best, reproduce.LADDER[-1])}
 
 
@@ -240,7 +240,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Recipe:
     small = replace(RECIPES["scenes-heads"], weights=None, dim=8, size=32, epochs=1, batch_size=16)
     monkeypatch.setitem(RECIPES, "scenes-heads", small)
     monkeypatch.setitem(TABLES, "table6", TABLES["table6"][1:])
-    monkeypatch.setitem(reproduce.RATE_SEEDS, "heads", 1)
+    monkeypatch.setitem(reproduce.RATE_SEEDS, "heads", (1,))
     monkeypatch.setattr(reproduce, "LADDER", RATES)
 
     def here(jobs: list[Job], done: Records, processes: int) -> None:
