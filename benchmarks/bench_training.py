@@ -3,9 +3,10 @@
     python benchmarks/bench_training.py [--size 448] [--images 4] [--turns 3] [--backbone resnet101] [--root FOLDER]
 
 The step: forward, loss, backward, clipping, SGD, on images that are on the device already; in the wiring, and against
-the layout, of the released code (without its DataParallel). The loader: one process turns a JPEG into a tensor, as
-the recipes do, with normalisation left to the device, and from images that were decoded and squashed before. All
-ways take turns, so that whatever else the machine does slows each alike. Weights and targets are random.
+the layout, of the released code (without its DataParallel). The loader: one process turns a JPEG into a normalised
+tensor; into bytes, as the recipes do, which leave normalisation to the device; and into bytes from images that were
+decoded and squashed before. All ways take turns, so that whatever else the machine does slows each alike. Weights and
+targets are random. On a GPU also the memory of a step, by batch and size.
 """
 
 from __future__ import annotations

@@ -41,6 +41,20 @@ def test_every_run_of_the_table_is_there(done: Records, table: str):
         assert {"code", "machine", "libraries", "data", "duration_s", "scores_sha256"} <= set(record)
 
 
+def test_the_main_rows_of_table_4_are_there_end_to_end(done: Records):
+    plan = next(plan for plan in measured_tables.PLANS if plan.regime == "full")
+    assert (measured(plan, done)["runs"] == 3).all()  # refuses if one is missing, or diverged
+    for job in plan.finals(done):
+        record = done.get(job)
+        assert record is not None
+        assert record["recipe"]["lr_trunk"] > 0
+        assert record["recipe"]["seed"] in (1, 2, 3)
+    for job in plan.trials(done):
+        trial = done.get(job)
+        assert trial is not None
+        assert trial["failed"] or list(trial["metrics"]) == ["holdout"]
+
+
 def test_the_committed_tables_are_those_of_the_records(tmp_path: Path):
     made = {path.name: path.read_text(encoding="utf-8") for path in measured_tables.make(tmp_path)}
     there = {path.name: path.read_text(encoding="utf-8") for path in (records.FOLDER / "tables").iterdir()}

@@ -80,6 +80,12 @@ def test_every_row_begins_with_as_many_rates_and_none_sees_a_test_split(tmp_path
     assert all(job.recipe.holdout == reproduce.HELD_OUT for job in trials)
 
 
+def test_end_to_end_no_run_has_the_seed_that_the_trunk_was_trained_with(tmp_path: Path):
+    plan = Plan("table4", regime="full", seeds=2)
+    jobs = [*plan.trials(Records(tmp_path)), *plan.finals(filled(plan, tmp_path))]
+    assert 0 not in {job.recipe.seed for job in jobs}
+
+
 @pytest.mark.parametrize(("best", "tried"), [(0.01, 3), (0.1, 5), (0.0003, 6), (100.0, 9)])
 def test_rates_beyond_the_edge_are_tried_while_it_is_the_best(tmp_path: Path, best: float, tried: int):
     plan, done = Plan("table5", wiring="paper", seeds=1, only=("Sum",)), Records(tmp_path)
