@@ -181,9 +181,9 @@ WRONG = {
     ),
     "the inverse permutation": (patch.object(data, "class_permutation", backwards), counted),
     "unlabelled images counted": (count_changed(), counted),
-    "mirrored upside down": (patch.object(views.AveragedViews, "from_features", upside_down), viewed),
-    "probabilities averaged": (patch.object(views.AveragedViews, "from_features", of_probabilities), viewed),
-    "one view": (patch.object(views.AveragedViews, "from_features", first_view_alone), viewed),
+    "mirrored upside down": (patch.object(views.AveragedViews, "forward", upside_down), viewed),
+    "probabilities averaged": (patch.object(views.AveragedViews, "forward", of_probabilities), viewed),
+    "one view": (patch.object(views.AveragedViews, "forward", first_view_alone), viewed),
     "an image lost from the file": (patch.object(evaluate, "read_scores", one_lost), reported),
     "another number for the paper": (paper_changed(), told),
 }
