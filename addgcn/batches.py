@@ -151,7 +151,7 @@ class FromPixels(nn.Module):
     """The model from images as they come from the disk: uint8 (B, 3, H, W) -> scores (B, C).
 
     They are normalised here, on the model's device: a quarter of the bytes goes there, and the processes that read
-    images have a third less to do.
+    images have less to do.
     """
 
     def __init__(self, model: nn.Module) -> None:
