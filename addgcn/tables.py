@@ -61,7 +61,8 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
         if None in found:
             raise InputError(f"{found.count(None)} of {len(jobs)} runs of {row.name!r} are not in {done.path} yet.")
         runs[row.name, recipe.wiring] = [run for run in found if run is not None]
-    printed = {line["method"]: line for line in paper(plan.name)} if plan.name.startswith("table") else {}
+    of_paper = plan.name.removesuffix("-main")  # table4-main is a part of table 4
+    printed = {line["method"]: line for line in paper(of_paper)} if of_paper.startswith("table") else {}
     columns = PRINTED.get(plan.name, BOTH) if printed else {}
     lines = []
     last = list(plan.rows())[-1][0].name

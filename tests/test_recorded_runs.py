@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import gzip
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from addgcn import records
-from addgcn.experiments import Job, Records, run
-from addgcn.recipes import Recipe
+from addgcn.experiments import Records, run
 from addgcn.reproduce import TABLES, Plan
 from addgcn.tables import interval, measured
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+import again
 import measured as measured_tables
 
 pytestmark = pytest.mark.skipif(not (records.FOLDER / "reproduce.jsonl.gz").is_file(), reason="no runs are recorded")
@@ -43,7 +45,7 @@ def test_every_run_of_the_table_is_there(done: Records, table: str):
 
 def test_the_main_rows_of_table_4_are_there_end_to_end(done: Records):
     plan = next(plan for plan in measured_tables.PLANS if plan.regime == "full")
-    assert (measured(plan, done)["runs"] == 3).all()  # refuses if one is missing, or diverged
+    assert (measured(plan, done)["runs"] == 9).all()  # refuses if one is missing, or diverged
     for job in plan.finals(done):
         record = done.get(job)
         assert record is not None
@@ -79,13 +81,39 @@ def test_a_run_done_again_from_its_record_falls_where_it_fell(done: Records, set
     recorded = [done.get(job) for job in jobs]
     first = recorded[0]
     assert first is not None
-    again = run(Job(Recipe.from_dict(first["recipe"]), first["data"]["name"], None, first["draw"]))
-    assert again["data"]["train"]["digest"] == first["data"]["train"]["digest"], "other scenes than those recorded"
+    assert again.job_of(first) == jobs[0]
+    done_again = run(again.job_of(first))
+    words, as_recorded = again.compare(first, done_again)
+    assert as_recorded, words
     for split in ("id", "ood", "bg"):
-        values = [r["metrics"][split]["mAP"] for r in recorded if r is not None]
-        mean, half = interval(values)
-        assert abs(again["metrics"][split]["mAP"] - first["metrics"][split]["mAP"]) < 0.5
-        assert mean - 3 * half - 0.5 < again["metrics"][split]["mAP"] < mean + 3 * half + 0.5
+        mean, half = interval([r["metrics"][split]["mAP"] for r in recorded if r is not None])
+        assert mean - 3 * half - 0.5 < done_again["metrics"][split]["mAP"] < mean + 3 * half + 0.5
+
+
+def test_a_run_that_came_out_otherwise_is_called_so(done: Records):
+    record = next(r for r in done.runs.values() if not r["failed"] and not r["recipe"]["holdout"])
+    assert again.compare(record, record) == ("the same scores to the last bit", True)
+    for split, by, fine in [("id", 0.4, True), ("ood", 0.6, False), ("bg", -0.6, False)]:
+        other = copy.deepcopy(record)
+        other["metrics"][split]["mAP"] += by
+        other["scores_sha256"][split] = "0"
+        assert again.compare(record, other)[1] == fine
+    other["data"]["train"]["digest"] = "0"
+    assert again.compare(record, other) == ("OTHER TRAINING IMAGES than recorded", False)
+
+
+def test_new_runs_are_added_and_recorded_ones_stay(done: Records, tmp_path: Path):
+    first, second, third = list(done.runs.values())[:3]
+    old, new = Records(tmp_path / "old"), Records(tmp_path / "new")
+    old.add(first)
+    old.add(second)
+    new.add(second | {"duration_s": -1.0})  # as recorded before, and measured once more
+    new.add(third)
+    old.path.rename(tmp_path / "old.jsonl")
+    (tmp_path / "old" / f"{old.path.name}.gz").write_bytes(gzip.compress((tmp_path / "old.jsonl").read_bytes()))
+    assert measured_tables.add(tmp_path / "new", tmp_path / "old") == 3
+    both = Records(tmp_path / "old").runs
+    assert [both[done.key(r)] for r in (first, second, third)] == [first, second, third]
 
 
 def test_another_seed_is_another_run(done: Records):
