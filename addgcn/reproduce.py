@@ -104,6 +104,9 @@ TABLES: dict[str, list[Row]] = {
     "train-flat": [replace(row, train_split="train-flat") for row in PRINCIPAL],  # no context can be learnt
     "few-images": [replace(row, settings={**row.settings, "limit": 500}) for row in PRINCIPAL],
     "random-trunk": [replace(row, settings={**row.settings, "weights": None}) for row in PRINCIPAL],
+    "longer": [  # twice as long as the scenes' recipe
+        replace(row, settings={**row.settings, "epochs": 8, "evaluate_every": 8}) for row in (SAM, IDENTITY, S_D)
+    ],
     "attend": [Row("mean", {"attend": "mean"}), Row("sum", {"attend": "sum"})],  # eq. 1's sum over the positions
 }
 WIRINGS = ("paper", "released")
