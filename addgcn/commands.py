@@ -137,8 +137,8 @@ class Reproduce:
     """
 
     name: Positional[str]
-    """table1 to table6, figure3 to figure5; table4-main, controls, train-flat, few-images, random-trunk, longer or
-    attend."""
+    """table1 to table6, figure3 to figure5; table4-main, controls, train-flat, few-images, few-steps, random-trunk,
+    longer or attend."""
     only: tuple[str, ...] = ()
     """Rows by name, for instance 'S→D'; by default all."""
     data: str = "scenes"

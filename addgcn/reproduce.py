@@ -35,6 +35,7 @@ class Row:
     settings: dict[str, Any] = field(default_factory=dict)
     paper: str | None = None
     train_split: str | None = None  # where it is not the one that the literature trains on
+    times: int = 1  # as many epochs as the recipe
 
 
 GAP = Row("ResNet, GAP", {"model": "gap"}, "ResNet-101")
@@ -46,6 +47,7 @@ S = Row("S", {"graph": "S"}, "S")
 D = Row("D", {"graph": "D"}, "D")
 S_D = Row("S→D", {"graph": "S-D"}, "S→D")
 PRINCIPAL = [GAP, SAM, IDENTITY, S, D, S_D]
+FEW = [replace(row, settings={**row.settings, "limit": 500}) for row in PRINCIPAL]  # training images
 PEERS = [
     GAP,
     GMP,
@@ -102,11 +104,10 @@ TABLES: dict[str, list[Row]] = {
     "figure5": DYNAMIC,
     "controls": [SAM, *DYNAMIC],  # of the paper's claims: A_d exchanged in trained models, one score alone
     "train-flat": [replace(row, train_split="train-flat") for row in PRINCIPAL],  # no context can be learnt
-    "few-images": [replace(row, settings={**row.settings, "limit": 500}) for row in PRINCIPAL],
+    "few-images": [replace(row, times=11) for row in FEW],  # so about as many steps as with 5,000
+    "few-steps": FEW,  # as many epochs, so a tenth of the steps
     "random-trunk": [replace(row, settings={**row.settings, "weights": None}) for row in PRINCIPAL],
-    "longer": [  # twice as long as the scenes' recipe
-        replace(row, settings={**row.settings, "epochs": 8, "evaluate_every": 8}) for row in (SAM, IDENTITY, S_D)
-    ],
+    "longer": [replace(row, times=2) for row in (SAM, IDENTITY, S_D)],
     "attend": [Row("mean", {"attend": "mean"}), Row("sum", {"attend": "sum"})],  # eq. 1's sum over the positions
 }
 WIRINGS = ("paper", "released")
@@ -173,7 +174,7 @@ class Plan:
                 continue
             baseline = "model" in row.settings
             for wiring in WIRINGS[:1] if baseline else wirings:
-                yield row, replace(self.base, wiring=wiring, **row.settings)
+                yield row, stretched(replace(self.base, wiring=wiring, **row.settings), row.times)
 
     def trials(self, done: Records) -> list[Job]:
         """The runs that the learning rates are chosen by, as far as they can be told from those that were done."""
@@ -220,6 +221,17 @@ class Plan:
 
     def job(self, row: Row, recipe: Recipe, draw: int) -> Job:
         return Job(recipe, self.data, None if self.root is None else str(self.root), draw, row.train_split)
+
+
+def stretched(recipe: Recipe, times: int) -> Recipe:
+    """With so many times the epochs, and the same schedule over them."""
+    return replace(
+        recipe,
+        epochs=recipe.epochs * times,
+        warmup=recipe.warmup * times,
+        milestones=tuple(milestone * times for milestone in recipe.milestones),
+        evaluate_every=recipe.evaluate_every * times,
+    )
 
 
 def held_out(run: dict[str, Any] | None) -> float:
