@@ -29,6 +29,7 @@ PLANS = [  # every table whose runs are committed, whole
     Plan("controls"),
     Plan("attend"),
     Plan("train-flat"),
+    Plan("random-trunk"),
 ]
 
 
