@@ -154,7 +154,7 @@ class Reproduce:
     seeds: int = 5
     """Runs of each row."""
     draws: int = 1
-    """Draws of the training scenes; each row has seeds x draws runs."""
+    """Draws of the training scenes. The runs are dealt out to them in turn; with as many as seeds each has its own."""
     processes: int = 2
     """Runs at a time, each on one thread."""
     out: Path = Path("runs/reproduce")

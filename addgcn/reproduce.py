@@ -1,6 +1,6 @@
 """The paper's tables and figures as lists of runs, declared here once: `addgcn reproduce NAME`.
 
-    TABLES -> rows -> a learning rate for each, from held-out training images -> seeds x draws -> records -> tables
+    TABLES -> rows -> a learning rate for each, from held-out training images -> runs by seed -> records -> tables
 
 Rows that two tables share are run once.
 """
@@ -135,8 +135,8 @@ class Plan:
     root: Path | None = None
     regime: str = "heads"
     wiring: str = "both"
-    seeds: int = 5
-    draws: int = 1
+    seeds: int = 5  # runs of each row
+    draws: int = 1  # of the training scenes: the runs are dealt out to them in turn
     backbone: str | None = None
     only: tuple[str, ...] = ()  # rows by name; empty: all
 
@@ -151,6 +151,8 @@ class Plan:
             raise InputError(f"{self.name} needs the scenes: no other data has such a training split.")
         if self.seeds < 1 or self.draws < 1:
             raise InputError(f"seeds ({self.seeds}) and draws ({self.draws}) must be at least 1.")
+        if self.draws > self.seeds:
+            raise InputError(f"{self.draws} draws need as many seeds, not {self.seeds}: no two runs share a seed.")
         if self.draws > 1 and (self.data != "scenes" or self.root is not None):
             raise InputError("draws: only the scenes, in their own folder, can be drawn again. Leave draws at 1.")
 
@@ -190,9 +192,9 @@ class Plan:
         return [job for row, recipe in self.rows() for job in self.runs_of(row, recipe, done)]
 
     def runs_of(self, row: Row, recipe: Recipe, done: Records) -> list[Job]:
-        """The runs of one row."""
-        recipe, seeds = self.chosen(row, recipe, done), range(FIRST_SEED, FIRST_SEED + self.seeds)
-        return [self.job(row, replace(recipe, seed=s), d) for d in range(self.draws) for s in seeds]
+        """The runs of one row, each with a seed of its own: what a seed does to a run it does on every draw."""
+        recipe = self.chosen(row, recipe, done)
+        return [self.job(row, replace(recipe, seed=FIRST_SEED + k), k % self.draws) for k in range(self.seeds)]
 
     def held_out(self, row: Row, recipe: Recipe, lr: float) -> list[Job]:
         """The runs that one learning rate is judged by, on a part of the training split."""

@@ -1,13 +1,14 @@
 """Tables made from records: every row's mean and 95 % interval, beside the paper's number.
 
 A difference is taken run by run, between runs with the same seed and draw, to the last row of the table in the same
-wiring (the paper's own model). Intervals are Student's t over runs; they say how sure the mean over seeds and draws
-is, and nothing of other data.
+wiring (the paper's own model). Intervals are Student's t over the draws of the training scenes, or with one draw over
+its seeds (`by_draw`); they say nothing of other data, and with one draw nothing of another draw.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -48,6 +49,18 @@ def interval(values: list[float]) -> tuple[float, float]:
     return mean, float(stats.t.ppf(0.975, n - 1)) * math.sqrt(variance / n)
 
 
+def by_draw(values: dict[tuple[int, int], float]) -> list[float]:
+    """What an interval goes over: the mean of each draw, for its runs share its luck; with one draw, its runs.
+
+    Args:
+        values: {(seed, draw): value}, as `values_of` gives them.
+    """
+    draws: dict[int, list[float]] = {}
+    for (_, draw), value in values.items():
+        draws.setdefault(draw, []).append(value)
+    return [statistics.mean(part) for part in draws.values()] if len(draws) > 1 else list(values.values())
+
+
 def measured(plan: Plan, done: Records) -> pd.DataFrame:
     """One line for each row, wiring, split and metric: mean, interval, difference, and how the runs went.
 
@@ -74,9 +87,9 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
             for metric in OTHERS.get(plan.name, METRICS):
                 values = values_of(good, split, metric)
                 other = values_of([run for run in reference if run["failed"] is None], split, metric)
-                mean, half = interval(list(values.values()))
-                paired = [values[k] - other[k] for k in values if k in other]
-                difference, difference_half = interval(paired)
+                mean, half = interval(by_draw(values))
+                paired = {k: values[k] - other[k] for k in values if k in other}
+                difference, difference_half = interval(by_draw(paired))
                 line: dict[str, Any] = {
                     "row": row.name,
                     "wiring": "" if recipe.model != "addgcn" else recipe.wiring,
@@ -92,7 +105,7 @@ def measured(plan: Plan, done: Records) -> pd.DataFrame:
                     "lr": mine[0]["recipe"]["lr"],
                     "head_parameters": good[0]["head_parameters"] if good else None,
                     "head_multiply_adds": multiply_adds(recipe, len(good[0]["metrics"][split]["AP"])) if good else None,
-                    "seconds": math.fsum(run["duration_s"] for run in good) / max(1, len(good)),
+                    "seconds": statistics.median(run["duration_s"] for run in good) if good else math.nan,
                 }
                 lines.append(line)
     return pd.DataFrame(lines)
@@ -114,7 +127,7 @@ def multiply_adds(recipe: Recipe, num_classes: int) -> int:
 
 
 def values_of(runs: list[dict[str, Any]], split: str, metric: str) -> dict[tuple[int, int], float]:
-    """A metric, a control or a judgement of the maps, for each run that has it."""
+    """A metric, a control or a judgement of the maps for each run that has it: {(seed, draw): value}."""
     found = {}
     for run in runs:
         for kind in ("metrics", "controls", "maps"):

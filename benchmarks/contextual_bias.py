@@ -1,6 +1,7 @@
 """Who leans on whom: the runs of the tables once more, for what needs their scores.
 
     python benchmarks/contextual_bias.py --runs FOLDER [--plan table4] [--only ROW ...] [--flat]
+    python benchmarks/contextual_bias.py --plan table4-main --regime full --seeds 8 --draws 8
 
 With --flat the same recipes are trained on `train-flat`, where no context can be learnt: nothing but the training
 images differs, the learning rate neither.
@@ -22,15 +23,16 @@ import math
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from addgcn.batches import FromFeatures, start_accelerator
+from addgcn.batches import from_batches, start_accelerator
 from addgcn.bias import Pair, at_recall, bias, biased_pairs, contextual_bias, leaning
 from addgcn.data import load
+from addgcn.data.transforms import eval_transform
 from addgcn.errors import InputError
 from addgcn.experiments import Job, Records, root_of
 from addgcn.features import cached_features
@@ -57,6 +59,10 @@ class Measure:
     """Rows by name; by default all."""
     seeds: int = 5
     """So many runs of each row."""
+    draws: int = 1
+    """Draws of the training scenes, dealt out to the runs as `addgcn reproduce` does."""
+    regime: Literal["heads", "full"] = "heads"
+    """Heads on the frozen trunk, or all layers trained."""
     flat: bool = False
     """Train on train-flat in the place of train."""
     record: str = "contextual_bias"
@@ -71,9 +77,10 @@ def trained(job: Job, where: str) -> Any:
 
 def scored(model: Any, job: Job, split: str) -> tuple[Tensor, Tensor]:
     """Scores and targets (N, C) of a split."""
-    dataset = load(job.data, split, root_of(job))
-    features = cached_features(model.backbone, dataset, job.recipe.test_size or job.recipe.size)
-    return collect_scores(FromFeatures(model), DataLoader(features, 64), start_accelerator())
+    dataset, size = load(job.data, split, root_of(job)), job.recipe.test_size or job.recipe.size
+    dataset.transform = eval_transform(size)
+    items: Any = cached_features(model.backbone, dataset, size) if job.recipe.frozen else dataset
+    return collect_scores(from_batches(job.recipe, model), DataLoader(items, 64), start_accelerator())
 
 
 def short(value: float) -> float | None:
@@ -97,6 +104,7 @@ def measure(name: str, row: str, job: Job, pairs: list[Pair], digests: dict[str,
     """One run again, or one on train-flat: scores with a recorded digest must be the recorded ones."""
     kept: dict[str, Any] = {"kind": "run", "plan": name, "row": row, "wiring": job.recipe.wiring}
     kept |= {"seed": job.recipe.seed, "draw": job.draw, "train_split": job.train_split, "lr": job.recipe.lr}
+    kept |= {"regime": "heads" if job.recipe.frozen else "full"}
     kept |= {"scores_sha256": {}, "mAP": {}, "equal recall": {}, "benchmark": {}, "leaning": {}}
     train_targets = load(job.data, "train", root_of(job)).targets
     with tempfile.TemporaryDirectory() as folder:
@@ -128,7 +136,7 @@ def measure(name: str, row: str, job: Job, pairs: list[Pair], digests: dict[str,
 
 def main(options: Measure) -> None:
     done = Records(options.runs)
-    plan = Plan(options.plan, only=options.only, seeds=options.seeds)
+    plan = Plan(options.plan, regime=options.regime, only=options.only, seeds=options.seeds, draws=options.draws)
     files = (FOLDER / f"{options.record}.jsonl.gz", FOLDER / f"{options.record}.jsonl")  # the committed ones are packed
     known = [line for path in files if path.is_file() for line in read_json_lines(path)]
     first = next((line for line in known if line["kind"] == "pairs"), None)
@@ -145,14 +153,16 @@ def main(options: Measure) -> None:
         digests = {split: recorded["scores_sha256"][split] for split in SPLITS}
         if options.flat:
             job = replace(job, train_split="train-flat")
-        made = {"row": name, "wiring": job.recipe.wiring, "seed": job.recipe.seed, "train_split": job.train_split}
+        made = {"regime": options.regime, "row": name, "wiring": job.recipe.wiring, "train_split": job.train_split}
+        made |= {"seed": job.recipe.seed, "draw": job.draw}
         if identity(made) not in have:
             append_record(options.record, measure(options.plan, name, job, pairs, None if options.flat else digests))
             print(f"{' '.join(map(str, made.values()))}: done", flush=True)
 
 
 def identity(run: dict[str, Any]) -> tuple[Any, ...]:
-    return run["row"], run["wiring"], run["seed"], run["train_split"]
+    """What makes two runs the same. The first records are all of the frozen trunk and do not say so."""
+    return run.get("regime", "heads"), *(run[key] for key in ("row", "wiring", "seed", "draw", "train_split"))
 
 
 if __name__ == "__main__":

@@ -54,21 +54,22 @@ def test_the_chapter_agrees_with_the_library():
     run("printed")
     measurement()
     judged()
-    drawn = ("table", "paired", "steps", "swaps", "swapped", "swap-numbers", "partners", "partners-hand")
+    drawn = ("table", "paired", "steps", "one-draw", "swaps", "swapped", "swap-numbers", "partners", "partners-hand")
     run("load", "interval", "equal", *drawn, *JUDGED)
 
 
 RIGHT_VALUES, RIGHT_PARTNERS = tables.values_of, controls.partners
+T10 = 2.2621572  # Student's t: 95 %, ten values
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "wrong"),
     [
-        (tables, "interval", lambda values: (statistics.mean(values), 1.96 * statistics.stdev(values) / 5**0.5)),
-        (tables, "interval", lambda values: (statistics.mean(values), 2.7764451 * statistics.stdev(values))),
-        (tables, "interval", lambda values: (statistics.mean(values), 2.7764451 * statistics.pstdev(values) / 5**0.5)),
-        (tables, "interval", lambda values: (statistics.median(values), 2.7764451 * statistics.stdev(values) / 5**0.5)),
-        (tables, "interval", lambda values: (max(values), 2.7764451 * statistics.stdev(values) / 5**0.5)),
+        (tables, "interval", lambda values: (statistics.mean(values), 1.96 * statistics.stdev(values) / 10**0.5)),
+        (tables, "interval", lambda values: (statistics.mean(values), T10 * statistics.stdev(values))),
+        (tables, "interval", lambda values: (statistics.mean(values), T10 * statistics.pstdev(values) / 10**0.5)),
+        (tables, "interval", lambda values: (statistics.median(values), T10 * statistics.stdev(values) / 10**0.5)),
+        (tables, "interval", lambda values: (max(values), T10 * statistics.stdev(values) / 10**0.5)),
         (tables, "values_of", lambda runs, split, metric: RIGHT_VALUES(runs, "id", metric)),
         (tables, "values_of", lambda runs, split, metric: RIGHT_VALUES(runs, split, "mAP")),
         (
@@ -157,7 +158,7 @@ def every_run() -> list[dict[str, Any]]:
     ],
 )
 def test_the_chapter_notices_a_run_that_is_not_like_the_others(tmp_path: Path, monkeypatch, change):
-    plan, done = Plan("table4"), Records(FOLDER)
+    plan, done = Plan("table4", seeds=10, draws=10), Records(FOLDER)
     victim = plan.finals(done)[17]
     runs = json.loads(json.dumps(every_run()))
     change(next(run for run in runs if Records.key(run) == Records.key(victim)))
@@ -168,13 +169,13 @@ def test_the_chapter_notices_a_run_that_is_not_like_the_others(tmp_path: Path, m
 
 
 def test_the_records_are_whole_and_on_the_same_images():
-    plan, done = Plan("table4"), Records(FOLDER)
+    plan, done = Plan("table4", seeds=10, draws=10), Records(FOLDER)
     for made in every_run():
         rest = {key: value for key, value in made.items() if key != "id"}
         assert made["id"] == hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
     finals = [done.get(job) for job in plan.finals(done)]
-    assert len(finals) == 110
-    assert len({json.dumps([made["data"], made["splits"]]) for made in finals if made}) == 1
+    assert len(finals) == 220
+    assert len({json.dumps([made["draw"], made["data"], made["splits"]]) for made in finals if made}) == 10
     for final in finals:
         assert final is not None
         for split, found in final["controls"].items():

@@ -170,7 +170,7 @@ def test_the_chapter_notices_a_wrong_ssgrl(monkeypatch: pytest.MonkeyPatch, name
     ],
 )
 def test_the_chapter_notices_a_run_that_is_not_like_the_others(tmp_path: Path, change: Callable[[dict], None]):
-    plan, done = Plan("table1", seeds=5), Records(FOLDER)
+    plan, done = Plan("table1", seeds=10, draws=10), Records(FOLDER)
     victim = Records.key(plan.finals(done)[17])
     runs = json.loads(json.dumps(list(done.runs.values())))
     change(next(made for made in runs if Records.key(made) == victim))
@@ -186,8 +186,8 @@ RIGHT_VALUES = tables.values_of
 @pytest.mark.parametrize(
     ("owner", "name", "wrong"),
     [
-        (tables, "interval", lambda values: (np.mean(values), 1.96 * np.std(values, ddof=1) / 5**0.5)),
-        (tables, "interval", lambda values: (max(values), 2.7764451 * np.std(values, ddof=1) / 5**0.5)),
+        (tables, "interval", lambda values: (np.mean(values), 1.96 * np.std(values, ddof=1) / 10**0.5)),
+        (tables, "interval", lambda values: (max(values), 2.2621572 * np.std(values, ddof=1) / 10**0.5)),
         (tables, "values_of", lambda runs, split, metric: RIGHT_VALUES(runs, "id", metric)),
         (tables, "values_of", lambda runs, split, metric: RIGHT_VALUES(runs, split, "mAP")),
         (tables, "multiply_adds", lambda recipe, num_classes: 1000),

@@ -20,9 +20,12 @@ import again
 import measured as measured_tables
 
 pytestmark = pytest.mark.skipif(not (records.FOLDER / "reproduce.jsonl.gz").is_file(), reason="no runs are recorded")
-# those whose runs are committed
-RECORDED = ["figure3", "table1", "table4", "table5", "table6", "attend", "train-flat", "random-trunk"]
-SEEDS = 5
+PLANS = [  # those whose runs are committed: each with a seed and a draw of its own, and five seeds on the first draw
+    *measured_tables.PLANS,
+    Plan("table4-main", regime="full", wiring="paper", seeds=3, draws=3),
+    *(Plan(name) for name in ("table1", "table4", "table5", "table6", "figure3", "figure4", "figure5", "attend")),
+]
+FIVE = Plan("table4")
 
 
 @pytest.fixture(scope="module")
@@ -30,32 +33,25 @@ def done() -> Records:
     return Records(records.FOLDER)
 
 
-@pytest.mark.parametrize("table", RECORDED)
-def test_every_run_of_the_table_is_there(done: Records, table: str):
-    plan = Plan(table, seeds=SEEDS)
+def name_of(plan: Plan) -> str:
+    return f"{plan.name}-{plan.regime}-{plan.wiring}-{plan.seeds}-{plan.draws}"
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=name_of)
+def test_every_run_of_the_table_is_there(done: Records, plan: Plan):
     frame = measured(plan, done)  # refuses if one is missing
-    assert set(frame["row"]) == {row.name for row in TABLES[table]}
-    assert (frame["runs"] + frame["diverged"] == SEEDS).all()
+    assert set(frame["row"]) == {row.name for row in TABLES[plan.name]}
+    assert (frame["runs"] + frame["diverged"] == plan.seeds).all()
+    images = {}
     for job in plan.finals(done):
         record = done.get(job)
         assert record is not None
-        assert record["recipe"]["seed"] == job.recipe.seed
+        assert (record["recipe"]["seed"], record["draw"]) == (job.recipe.seed, job.draw)
         assert record["recipe"]["holdout"] == 0
+        assert (record["recipe"]["lr_trunk"] > 0) == (plan.regime == "full")
         assert {"code", "machine", "libraries", "data", "duration_s", "scores_sha256"} <= set(record)
-
-
-def test_the_main_rows_of_table_4_are_there_end_to_end(done: Records):
-    plan = next(plan for plan in measured_tables.PLANS if plan.regime == "full")
-    assert (measured(plan, done)["runs"] == 9).all()  # refuses if one is missing, or diverged
-    for job in plan.finals(done):
-        record = done.get(job)
-        assert record is not None
-        assert record["recipe"]["lr_trunk"] > 0
-        assert record["recipe"]["seed"] in (1, 2, 3)
-    for job in plan.trials(done):
-        trial = done.get(job)
-        assert trial is not None
-        assert trial["failed"] or list(trial["metrics"]) == ["holdout"]
+        images[job.draw] = record["data"]["train"]["digest"]
+    assert len(set(images.values())) == plan.draws
 
 
 def test_the_committed_tables_are_those_of_the_records(tmp_path: Path):
@@ -66,9 +62,9 @@ def test_the_committed_tables_are_those_of_the_records(tmp_path: Path):
     assert [name for name in made if f"records/tables/{name}" not in page] == []
 
 
-@pytest.mark.parametrize("table", RECORDED)
-def test_rates_were_chosen_on_held_out_images_alone(done: Records, table: str):
-    for job in Plan(table, seeds=SEEDS).trials(done):
+@pytest.mark.parametrize("plan", PLANS, ids=name_of)
+def test_rates_were_chosen_on_held_out_images_alone(done: Records, plan: Plan):
+    for job in plan.trials(done):
         trial = done.get(job)
         assert trial is not None
         assert trial["failed"] or list(trial["metrics"]) == ["holdout"]
@@ -76,9 +72,8 @@ def test_rates_were_chosen_on_held_out_images_alone(done: Records, table: str):
 
 @pytest.mark.parametrize("settings", [{"model": "gap"}, {"graph": "S-D"}])
 def test_a_run_done_again_from_its_record_falls_where_it_fell(done: Records, settings: dict[str, str]):
-    plan = Plan("table4", seeds=SEEDS)
-    row, recipe = next((row, recipe) for row, recipe in plan.rows() if row.settings == settings)
-    jobs = plan.runs_of(row, recipe, done)
+    row, recipe = next((row, recipe) for row, recipe in FIVE.rows() if row.settings == settings)
+    jobs = FIVE.runs_of(row, recipe, done)
     recorded = [done.get(job) for job in jobs]
     first = recorded[0]
     assert first is not None
@@ -118,5 +113,5 @@ def test_new_runs_are_added_and_recorded_ones_stay(done: Records, tmp_path: Path
 
 
 def test_another_seed_is_another_run(done: Records):
-    job = Plan("table4", seeds=SEEDS).finals(done)[0]
+    job = FIVE.finals(done)[0]
     assert done.get(replace(job, recipe=replace(job.recipe, seed=99))) is None

@@ -20,7 +20,7 @@ from addgcn.experiments import Job, Records, missing
 from addgcn.recipes import RECIPES, Recipe
 from addgcn.records import paper
 from addgcn.reproduce import TABLES, Plan, estimate
-from addgcn.tables import interval, markdown, measured, multiply_adds, show, write_tables
+from addgcn.tables import by_draw, interval, markdown, measured, multiply_adds, show, write_tables
 
 RATES = (0.003, 0.01, 0.03)
 
@@ -172,6 +172,23 @@ def test_intervals_are_students():
     assert math.isnan(interval([])[0])
 
 
+def test_an_interval_goes_over_draws_where_there_are_several(tmp_path: Path):
+    one_draw = {(1, 0): 3.0, (2, 0): 5.0, (3, 0): 4.0}
+    assert by_draw(one_draw) == [3.0, 5.0, 4.0]  # its runs
+    assert by_draw(one_draw | {(1, 2): 10.0, (2, 2): 11.0, (3, 1): -1.0}) == [4.0, 10.5, -1.0]  # 12 / 3, 21 / 2, -1
+    plan = Plan("table4", seeds=6, draws=3)  # S has 81 ... 86 by its seeds 1 ... 6, on the draws 0 1 2 0 1 2
+    line = measured(plan, filled(plan, tmp_path)).query("row == 'S' and split == 'id' and metric == 'mAP'").iloc[0]
+    assert (line["mean"], line["runs"]) == (83.5, 6)
+    # the draws have 82.5, 83.5, 84.5; 4.302653 is from a printed t table, two degrees of freedom
+    assert line["half"] == pytest.approx(4.302653 * 1 / math.sqrt(3), rel=1e-6)
+
+
+def test_every_run_has_a_seed_of_its_own_and_the_draws_take_turns(tmp_path: Path):
+    for draws, dealt in ((1, [0, 0, 0, 0]), (2, [0, 1, 0, 1]), (4, [0, 1, 2, 3])):
+        finals = Plan("table6", seeds=4, draws=draws, wiring="paper", only=("cls→GMP",)).finals(Records(tmp_path))
+        assert [(job.recipe.seed, job.draw) for job in finals] == list(zip((1, 2, 3, 4), dealt, strict=True))
+
+
 def test_the_table(tmp_path: Path):
     plan = Plan("table4", seeds=4)
     frame = measured(plan, filled(plan, tmp_path))
@@ -233,6 +250,7 @@ def test_diverged_runs_are_counted_and_missing_ones_refused(tmp_path: Path):
         ({"name": "train-flat", "data": "coco2014"}, "needs the scenes"),
         ({"name": "table4", "seeds": 0}, "at least 1"),
         ({"name": "table4", "draws": 2, "data": "voc2007"}, "only the scenes"),
+        ({"name": "table4", "seeds": 2, "draws": 3}, "3 draws need as many seeds, not 2"),
     ],
 )
 def test_wrong_plans(settings: dict[str, Any], message: str):
