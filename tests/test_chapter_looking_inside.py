@@ -124,7 +124,7 @@ def test_the_chapter_notices_wrong_partners(
 )
 def test_the_chapter_notices_other_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small, change):
     runs = json.loads(json.dumps(list(Records(FOLDER).runs.values())))
-    plan, done = Plan("figure4"), Records(FOLDER)
+    plan, done = Plan("figure4", seeds=10, draws=10), Records(FOLDER)
     wanted = {Records.key(job) for row, r in plan.rows() if row.name == "S→D" for job in plan.runs_of(row, r, done)}
     for victim in [made for made in runs if Records.key(made) in wanted]:
         change(victim)
